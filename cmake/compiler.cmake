@@ -1,0 +1,41 @@
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+if(NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+
+# ccache keeps a rebuild at seconds; precompiled headers need the sloppiness that its manual names.
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+        CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime CCACHE_PCH_EXTSUM=1
+        "${CCACHE_PROGRAM}")
+endif()
+
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM AND NOT OLLAMA_PROXY_FUZZ)
+    add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(ollama_proxy_options INTERFACE)
+target_compile_options(ollama_proxy_options INTERFACE
+    -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
+    $<$<BOOL:${OLLAMA_PROXY_WERROR}>:-Werror>
+    # gcc 12 reports false positives of these inside std and coroutine frames
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete -Wno-maybe-uninitialized -Wno-restrict>)
+target_include_directories(ollama_proxy_options INTERFACE "${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}/src")
+target_compile_definitions(ollama_proxy_options INTERFACE
+    BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE BOOST_ASIO_SEPARATE_COMPILATION
+    BOOST_BEAST_SEPARATE_COMPILATION)
+
+if(OLLAMA_PROXY_SANITIZE)
+    target_compile_options(ollama_proxy_options INTERFACE
+        -fsanitize=${OLLAMA_PROXY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    target_link_options(ollama_proxy_options INTERFACE -fsanitize=${OLLAMA_PROXY_SANITIZE})
+endif()
+if(OLLAMA_PROXY_FUZZ)
+    target_compile_options(ollama_proxy_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()

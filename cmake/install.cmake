@@ -1,0 +1,16 @@
+include(GNUInstallDirs)
+if(TARGET ollama-proxy)
+    install(TARGETS ollama-proxy RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(FILES "${CMAKE_SOURCE_DIR}/config/config.yaml" "${CMAKE_SOURCE_DIR}/config/schema.json"
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/ollama-proxy)
+install(FILES "${CMAKE_SOURCE_DIR}/README.md" "${CMAKE_SOURCE_DIR}/LICENSE" DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+set(CPACK_GENERATOR "TGZ;DEB")
+set(CPACK_PACKAGE_NAME "ollama-proxy")
+set(CPACK_PACKAGE_CONTACT "ollama-proxy developers <dev@ollama-proxy.invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_RESOURCE_FILE_LICENSE "${CMAKE_SOURCE_DIR}/LICENSE")
+include(CPack)

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace ollama_proxy::runtime {
+
+/// Notices that a peer leaves while something else is going on for it: in the queue, while a
+/// backend thinks, in the middle of a stream. A FIN is leaving, of close or of half-close: they
+/// cannot be told apart. Bytes that come meanwhile (pipelined requests) are read ahead into
+/// `buffer` up to `limit`; with the buffer full the kernel's view of the connection is asked once
+/// a second instead, because a FIN hides behind unread bytes.
+/// Thread: the socket's worker. The socket must be non-blocking.
+class DisconnectWatch {
+  public:
+    using Callback = void (*)(void*);
+
+    /// `socket` and `buffer` must outlive this object.
+    DisconnectWatch(boost::asio::ip::tcp::socket& socket, std::string& buffer, std::size_t limit);
+    ~DisconnectWatch();
+    DisconnectWatch(const DisconnectWatch&) = delete;
+    DisconnectWatch& operator=(const DisconnectWatch&) = delete;
+
+    /// Begins to watch; `on_gone(argument)` is called at most once, from the event loop.
+    void arm(Callback on_gone, void* argument);
+    /// Ends it: no call comes after this, and the socket may be read again.
+    void disarm();
+    /// The peer has left.
+    [[nodiscard]] bool gone() const;
+
+  private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace ollama_proxy::runtime

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <list>
+#include <string>
+
+namespace ollama_proxy::runtime {
+
+/// Owns every coroutine that is started on one executor: nothing runs detached.
+/// Two-step stop: `cancel(total)` asks, and what is left after a grace gets `cancel(terminal)`.
+/// A task that ends by an exception other than cancellation calls `on_failure` with its text.
+/// Thread: all calls on the group's executor, which is one thread.
+class TaskGroup {
+  public:
+    using FailureHandler = std::function<void(const std::string&)>;
+
+    TaskGroup(boost::asio::any_io_executor executor, FailureHandler on_failure);
+    TaskGroup(const TaskGroup&) = delete;
+    TaskGroup& operator=(const TaskGroup&) = delete;
+    ~TaskGroup();
+
+    /// Starts `task`; it takes its state by value. Refused (false) after `close()`.
+    bool spawn(boost::asio::awaitable<void> task);
+
+    /// From now on nothing is started.
+    void close() { closed_ = true; }
+    void cancel(boost::asio::cancellation_type type);
+
+    [[nodiscard]] std::size_t size() const { return size_; }
+    /// Completes when no task is left. Cancelling it leaves the group as it is.
+    [[nodiscard]] boost::asio::awaitable<void> until_empty();
+
+  private:
+    struct Entry {
+        boost::asio::cancellation_signal signal;
+    };
+    boost::asio::any_io_executor executor_;
+    FailureHandler on_failure_;
+    std::list<Entry> entries_;
+    std::size_t size_ = 0;
+    boost::asio::steady_timer empty_;  ///< cancelled to wake `until_empty`
+    bool closed_ = false;
+};
+
+}  // namespace ollama_proxy::runtime
