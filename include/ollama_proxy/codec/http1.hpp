@@ -106,21 +106,21 @@ class ChunkDecoder {
 
   private:
     enum class Phase {
-        size,         ///< hex digits of a chunk size
-        extension,    ///< after ';' up to CR
-        size_lf,      ///< LF that ends the size line
-        data,         ///< payload bytes
-        data_cr,      ///< CR after the payload
-        data_lf,      ///< LF after the payload
-        trailer,      ///< a trailer line, or the empty last line
-        trailer_lf,   ///< LF that ends a trailer line
-        end,          ///< all consumed
-        broken,       ///< refused
+        size,        ///< hex digits of a chunk size
+        extension,   ///< after ';' up to CR
+        size_lf,     ///< LF that ends the size line
+        data,        ///< payload bytes
+        data_cr,     ///< CR after the payload
+        data_lf,     ///< LF after the payload
+        trailer,     ///< a trailer line, or the empty last line
+        trailer_lf,  ///< LF that ends a trailer line
+        end,         ///< all consumed
+        broken,      ///< refused
     };
     Phase phase_ = Phase::size;
-    std::uint64_t left_ = 0;      ///< payload bytes left in this chunk, or the size being read
-    std::size_t line_ = 0;        ///< characters of the current size or trailer line
-    std::size_t trailers_ = 0;    ///< bytes of trailers so far
+    std::uint64_t left_ = 0;    ///< payload bytes left in this chunk, or the size being read
+    std::size_t line_ = 0;      ///< characters of the current size or trailer line
+    std::size_t trailers_ = 0;  ///< bytes of trailers so far
 };
 
 }  // namespace ollama_proxy::codec

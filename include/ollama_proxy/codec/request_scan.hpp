@@ -28,13 +28,14 @@ enum class Api {
 
 /// What the router must know of a request body; the body itself is never rebuilt.
 struct RequestScan {
-    std::string model;            ///< decoded; empty where the route does not need one
-    std::size_t model_begin = 0;  ///< offset in the body of the model's raw JSON string, quote included
-    std::size_t model_end = 0;    ///< one past its closing quote; 0 = no model given
-    bool stream = false;          ///< the answer will be a stream (Ollama chat/generate: the default)
-    bool include_usage = false;   ///< stream_options.include_usage
-    bool has_prompt = true;       ///< /api/generate: a prompt, or images; without, it loads or unloads
-    bool keep_alive_zero = false; ///< keep_alive given and zero: with no prompt this means unload
+    std::string model;  ///< decoded; empty where the route does not need one
+    std::size_t model_begin =
+        0;  ///< offset in the body of the model's raw JSON string, quote included
+    std::size_t model_end = 0;  ///< one past its closing quote; 0 = no model given
+    bool stream = false;        ///< the answer will be a stream (Ollama chat/generate: the default)
+    bool include_usage = false;  ///< stream_options.include_usage
+    bool has_prompt = true;  ///< /api/generate: a prompt, or images; without, it loads or unloads
+    bool keep_alive_zero = false;  ///< keep_alive given and zero: with no prompt this means unload
 };
 
 /// Checks and scans the body of an inference request: JSON object in UTF-8, depth at most 64,

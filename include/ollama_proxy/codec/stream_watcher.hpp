@@ -11,10 +11,10 @@ namespace ollama_proxy::codec {
 
 /// What a stream consists of and how it says that it is complete.
 enum class StreamDialect {
-    openai,       ///< SSE; complete with `[DONE]` or a finish_reason
-    responses,    ///< SSE of /v1/responses; response.completed, .incomplete or .failed
-    anthropic,    ///< SSE of /v1/messages; message_stop
-    ollama,       ///< NDJSON; a line with "done":true
+    openai,     ///< SSE; complete with `[DONE]` or a finish_reason
+    responses,  ///< SSE of /v1/responses; response.completed, .incomplete or .failed
+    anthropic,  ///< SSE of /v1/messages; message_stop
+    ollama,     ///< NDJSON; a line with "done":true
 };
 
 [[nodiscard]] StreamDialect stream_dialect_of(Api api);
@@ -22,18 +22,18 @@ enum class StreamDialect {
 
 /// What was learnt of an answer while it went by. Counts are of this answer alone.
 struct AnswerFacts {
-    bool done_marker = false;     ///< `data: [DONE]` was seen
-    bool finished = false;        ///< the dialect's own end (finish_reason, done:true, ...) was seen
-    bool error = false;           ///< an error object came in place of content
+    bool done_marker = false;  ///< `data: [DONE]` was seen
+    bool finished = false;     ///< the dialect's own end (finish_reason, done:true, ...) was seen
+    bool error = false;        ///< an error object came in place of content
     bool first_is_error = false;  ///< ... and it was the first event
     std::string error_message;    ///< its text, at most 512 bytes
-    int error_status = 0;         ///< status named in the error object (`code`/`status` 400..599), else 0
+    int error_status = 0;  ///< status named in the error object (`code`/`status` 400..599), else 0
     std::uint64_t content_events = 0;  ///< events that carried text: the estimate of tokens
     std::optional<std::uint64_t> prompt_tokens;
     std::optional<std::uint64_t> completion_tokens;  ///< from usage / eval_count
-    std::optional<double> load_ms;        ///< Ollama's load_duration
-    std::optional<double> eval_ms;        ///< Ollama's eval_duration
-    bool blind = false;           ///< an event over 1 MiB went by unread
+    std::optional<double> load_ms;                   ///< Ollama's load_duration
+    std::optional<double> eval_ms;                   ///< Ollama's eval_duration
+    bool blind = false;                              ///< an event over 1 MiB went by unread
 };
 
 /// Watches a stream that is relayed unchanged: finds where events end across any split of the
@@ -77,9 +77,18 @@ class StreamWatcher {
     }
 
   private:
-    void read_event(std::string_view event);
-    void read_payload(std::string_view payload);
-    [[nodiscard]] std::size_t last_event_end(std::string_view bytes);
+    /// First event end in [p, end), or null; keeps the state of the line for the next bytes.
+    [[nodiscard]] const char* find_event_end(const char* p, const char* end);
+    [[nodiscard]] const char* find_sse_event_end(const char* p, const char* end);
+    [[nodiscard]] const char* end_of_sse_line(const char* end_mark, const char* end, bool& blank);
+    Release hold(std::string_view bytes, std::size_t whole, Release release);
+    void end_event(std::string_view bytes, Release& release);
+    void keep_for_reading(std::string_view bytes);
+    bool read_long_event();
+    /// False when the event holds a payload that is no JSON.
+    bool read_event(std::string_view event);
+    bool read_sse_event(std::string_view event);
+    bool read_payload(std::string_view payload, bool named_error);
 
     StreamDialect dialect_;
     AnswerFacts facts_;
@@ -88,8 +97,12 @@ class StreamWatcher {
     std::string inspect_;   ///< copy of a long event for reading, at most 1 MiB
     std::string_view separator_;
     std::uint64_t events_ = 0;
-    bool mid_event_ = false;
-    bool started_ = false;
+    bool mid_event_ = false;   ///< a long event is half sent
+    bool unread_ = false;      ///< ... and it is longer than can be read
+    bool line_open_ = false;   ///< bytes came since the last line end
+    bool event_open_ = false;  ///< a line came since the last event end
+    bool after_cr_ = false;    ///< the last byte was CR: an LF still belongs to that line end
+    bool started_ = false;     ///< the first event was read: no BOM after it
 };
 
 /// Facts of a whole (not streamed) answer body. `error` is set for a JSON object with an `error`
