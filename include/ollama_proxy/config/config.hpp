@@ -176,6 +176,8 @@ struct ModeOverride {
     std::optional<std::vector<Hardware>> hardware;  ///< allowed, best first
     std::optional<double> fan_limit_percent;
     std::optional<unsigned> max_concurrency;
+
+    friend bool operator==(const ModeOverride&, const ModeOverride&) = default;
 };
 
 struct Efficiency {

@@ -63,4 +63,7 @@ enum class LogFormat {
 /// Case does not matter.
 [[nodiscard]] std::optional<LogFormat> parse_log_format(std::string_view text);
 
+/// Equal but for case, blanks, '-' and '_'.
+[[nodiscard]] bool equals_loosely(std::string_view a, std::string_view b);
+
 }  // namespace ollama_proxy::config

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "ollama_proxy/config/backend.hpp"
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace ollama_proxy::config {
+
+/// The parts of `http[s]://host[:port][/path]`, or a sentence that says what is wrong.
+[[nodiscard]] std::variant<Endpoint, std::string> parse_endpoint(std::string_view text);
+
+}  // namespace ollama_proxy::config
