@@ -75,7 +75,8 @@ struct HeadOutcome {
 
 /// Parses a request head at the front of `buffer`. One empty line before the request line is
 /// skipped. `out` keeps its capacity between calls. Bad bytes are reported as soon as they are
-/// seen, limits even before the blank line comes.
+/// seen, limits even before the blank line comes. An absolute-form target must name the same
+/// authority as Host: nobody could say which of two an allow-list should judge.
 [[nodiscard]] HeadOutcome parse_request_head(std::string_view buffer, const HeadLimits& limits,
                                              RequestHead& out);
 

@@ -42,7 +42,8 @@ struct RequestScan {
 /// nothing after it, the fields that the route requires present with the right types (wire
 /// contract, "Errors", row 1: the `/v1` routes require `model` and `messages` / `prompt` /
 /// `input`; the Ollama routes `model` or the old `name`). A repeated key counts with its last
-/// value, as backends read it. Errors: invalid_request with `param` naming the field.
+/// value, as backends read it; a model name has at most 512 bytes and no control characters.
+/// Errors: invalid_request with `param` naming the field.
 [[nodiscard]] Result<RequestScan> scan_request(Api api, std::string_view body);
 
 /// `body` with the model's JSON string replaced by `model` (escaped); all other bytes unchanged.

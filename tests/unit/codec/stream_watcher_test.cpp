@@ -79,6 +79,34 @@ std::string replaced(std::string text, const std::string& from, const std::strin
     return text;
 }
 
+std::string messages_stream(const std::string& eol) {
+    const std::string start = R"({"type":"message_start","message":{"content":[],)"
+                              R"("usage":{"input_tokens":9,"output_tokens":1}}})";
+    const std::string delta =
+        R"({"type":"content_block_delta","delta":{"type":"text_delta","text":"Hi"}})";
+    const std::string last =
+        R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":5}})";
+    return "event: message_start" + eol + "data: " + start + eol + eol +
+           "event: content_block_delta" + eol + "data: " + delta + eol + eol + "data: " + last +
+           eol + eol + R"(data: {"type":"message_stop"})" + eol + eol;
+}
+
+std::string responses_stream(const std::string& eol) {
+    const std::string last = R"({"type":"response.completed","response":{"error":null,)"
+                             R"("usage":{"input_tokens":4,"output_tokens":2}}})";
+    return "event: response.output_text.delta" + eol +
+           R"(data: {"type":"response.output_text.delta","delta":"Hi"})" + eol + eol +
+           "data: " + last + eol + eol;
+}
+
+const std::string kLines =
+    "{\"model\":\"a\",\"message\":{\"role\":\"assistant\",\"content\":\"H\xc3\xa9\"},\"done\":"
+    "false}\n"
+    "\n{\"response\":\"x\",\"done\":false}\r\n{\"response\":\"\",\"thinking\":\"t\",\"done\":false}"
+    "\n"
+    "{\"response\":\"\",\"done\":true,\"done_reason\":\"stop\",\"load_duration\":1500000,"
+    "\"prompt_eval_count\":26,\"eval_count\":3,\"eval_duration\":2500000}\n";
+
 struct Stream {
     D dialect;
     std::string text;
@@ -86,49 +114,27 @@ struct Stream {
 
 std::vector<Stream> streams() {
     std::vector<Stream> rows;
-    for (const char* eol : {"\n", "\r\n", "\r"}) {
+    for (const std::string eol : {"\n", "\r\n", "\r"}) {
         const std::string text = chat_stream(eol);
+        const std::string to_done = text.substr(0, text.rfind(']') + 1);
         rows.push_back({D::openai, text});
         rows.push_back({D::openai, "\xef\xbb\xbf" + text.substr(text.find("data"))});
-        // a missing last blank line, and a missing last line end
-        rows.push_back({D::openai, text.substr(0, text.rfind("]") + 1) + eol});
-        rows.push_back({D::openai, text.substr(0, text.rfind("]") + 1)});
-        rows.push_back({D::openai, text.substr(0, text.rfind("]"))});
-        rows.push_back({D::openai, std::string("data: ") +
-                                       R"({"error":{"message":"boom","code":503}})" + eol + eol});
+        rows.push_back({D::openai, to_done + eol});  // a missing last blank line
+        rows.push_back({D::openai, to_done});        // a missing last line end
+        rows.push_back({D::openai, to_done.substr(0, to_done.size() - 1)});
+        rows.push_back({D::openai, R"(data: {"error":{"message":"boom","code":503}})" + eol + eol});
+        rows.push_back({D::anthropic, messages_stream(eol)});
         rows.push_back(
-            {D::anthropic,
-             std::string("event: message_start") + eol +
-                 R"(data: {"type":"message_start","message":{"content":[],"usage":{"input_tokens":9,"output_tokens":1}}})" +
-                 eol + eol + "event: content_block_delta" + eol +
-                 R"(data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"Hi"}})" +
-                 eol + eol +
-                 R"(data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":5}})" +
-                 eol + eol + R"(data: {"type":"message_stop"})" + eol + eol});
-        rows.push_back(
-            {D::anthropic,
-             std::string("event: error") + eol +
-                 R"(data: {"type":"error","error":{"type":"overloaded_error","message":"busy"}})" +
-                 eol + eol});
-        rows.push_back(
-            {D::responses,
-             std::string("event: response.output_text.delta") + eol +
-                 R"(data: {"type":"response.output_text.delta","delta":"Hi"})" + eol + eol +
-                 R"(data: {"type":"response.completed","response":{"error":null,"usage":{"input_tokens":4,"output_tokens":2}}})" +
-                 eol + eol});
+            {D::anthropic, "event: error" + eol +
+                               R"(data: {"type":"error","error":{"type":"x","message":"busy"}})" +
+                               eol + eol});
+        rows.push_back({D::responses, responses_stream(eol)});
     }
-    const std::string lines =
-        "{\"model\":\"a\",\"message\":{\"role\":\"assistant\",\"content\":\"H\xc3\xa9\"},\"done\":"
-        "false}\n"
-        "\n{\"response\":\"x\",\"done\":false}\r\n{\"response\":\"\",\"thinking\":\"t\",\"done\":"
-        "false}\n"
-        "{\"response\":\"\",\"done\":true,\"done_reason\":\"stop\",\"load_duration\":1500000,"
-        "\"prompt_eval_count\":26,\"eval_count\":3,\"eval_duration\":2500000}\n";
-    rows.push_back({D::ollama, lines});
-    rows.push_back({D::ollama, lines.substr(0, lines.size() - 1)});
-    rows.push_back({D::ollama, lines.substr(0, lines.size() - 2)});
+    rows.push_back({D::ollama, kLines});
+    rows.push_back({D::ollama, kLines.substr(0, kLines.size() - 1)});
+    rows.push_back({D::ollama, kLines.substr(0, kLines.size() - 2)});
     rows.push_back({D::ollama, "{\"error\":\"model not found\"}\n"});
-    rows.push_back({D::ollama, "not json\n[1]\n" + lines});
+    rows.push_back({D::ollama, "not json\n[1]\n" + kLines});
     return rows;
 }
 
@@ -224,7 +230,7 @@ TEST(StreamWatcher, SeesTheEndOfEachDialect) {
 }
 
 TEST(StreamWatcher, ReadsOllamasDurations) {
-    const AnswerFacts facts = watch(D::ollama, streams()[27].text).facts;
+    const AnswerFacts facts = watch(D::ollama, kLines).facts;
     EXPECT_TRUE(facts.finished);
     EXPECT_EQ(facts.content_events, 3U);
     EXPECT_EQ(facts.prompt_tokens, 26U);
@@ -234,12 +240,12 @@ TEST(StreamWatcher, ReadsOllamasDurations) {
 }
 
 TEST(StreamWatcher, ReadsUsageOfTheOtherDialects) {
-    const AnswerFacts messages = watch(D::anthropic, streams()[6].text).facts;
+    const AnswerFacts messages = watch(D::anthropic, messages_stream("\n")).facts;
     EXPECT_EQ(messages.prompt_tokens, 9U);
     EXPECT_EQ(messages.completion_tokens, 5U);
     EXPECT_EQ(messages.content_events, 1U);
     EXPECT_TRUE(messages.finished);
-    const AnswerFacts responses = watch(D::responses, streams()[8].text).facts;
+    const AnswerFacts responses = watch(D::responses, responses_stream("\n")).facts;
     EXPECT_EQ(responses.prompt_tokens, 4U);
     EXPECT_EQ(responses.completion_tokens, 2U);
 }
