@@ -48,6 +48,11 @@ std::variant<Endpoint, std::string> parse_endpoint(std::string_view text) {
     if (!std::all_of(endpoint.host.begin(), endpoint.host.end(), is_host_character)) {
         return form + ", the host has characters that no host name has";
     }
+    const auto path = url.encoded_path();
+    // Boost 1.81 takes what follows a bad port ("localhost:1x") for a path without a slash.
+    if (!path.empty() && *path.data() != '/') {
+        return form + ", \"" + string(text) + "\" is not a URL";
+    }
     if (url.has_port() && !url.port().empty()) {
         // A number over 65535 gives 0, as 0 itself does: neither can be connected to.
         if (url.port_number() == 0) return form + ", ports go from 1 to 65535";
@@ -55,7 +60,6 @@ std::variant<Endpoint, std::string> parse_endpoint(std::string_view text) {
     } else {
         endpoint.port = endpoint.tls ? 443 : 80;
     }
-    const auto path = url.encoded_path();
     endpoint.base_path.assign(path.data(), path.size());
     while (endpoint.base_path.ends_with('/')) endpoint.base_path.pop_back();
     return endpoint;

@@ -28,6 +28,7 @@ struct Refused : std::runtime_error {
 class Builder : public YAML::EventHandler {
   public:
     Node::Ptr root() const { return root_; }
+    const YAML::Mark& last_quoted() const { return last_quoted_; }
 
     void OnDocumentStart(const YAML::Mark&) override {}
     void OnDocumentEnd() override {}
@@ -42,6 +43,7 @@ class Builder : public YAML::EventHandler {
         auto node = make(mark, Node::Kind::scalar);
         node->text = value;
         node->quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
+        if (node->quoted) last_quoted_ = mark;
         if (!node->quoted && (value.empty() || value == "~" || value == "null" || value == "Null" ||
                               value == "NULL")) {
             node->kind = Node::Kind::null;
@@ -124,6 +126,12 @@ class Builder : public YAML::EventHandler {
         } else if (top.key == nullptr) {
             top.key = std::move(node);
         } else {
+            if (node->kind == Node::Kind::null) {
+                // yaml-cpp places a missing value at the next token, which may be a line further.
+                auto placed = std::make_shared<Node>(*node);
+                placed->place = top.key->place;
+                node = std::move(placed);
+            }
             top.node->entries.push_back({std::exchange(top.key, nullptr), std::move(node)});
         }
     }
@@ -135,6 +143,7 @@ class Builder : public YAML::EventHandler {
     std::vector<Open> stack_;
     std::map<YAML::anchor_t, Anchored> anchors_;
     Node::Ptr root_;
+    YAML::Mark last_quoted_ = YAML::Mark::null_mark();
 };
 
 /// Only here to see whether there is a second document.
@@ -156,14 +165,40 @@ class Ignore : public YAML::EventHandler {
     Place place;
 };
 
+/// yaml-cpp takes the end of the file for the end of a quoted scalar, so that one missing quote
+/// silently swallows every key behind it. Only the last scalar can be such a one.
+bool is_closed(std::string_view text, const YAML::Mark& start) {
+    if (start.pos < 0 || static_cast<std::size_t>(start.pos) >= text.size()) return true;
+    text.remove_prefix(static_cast<std::size_t>(start.pos));
+    while (!text.empty() && (text.front() == '&' || text.front() == '!')) {  // anchor, tag
+        const auto end = text.find_first_of(" \t\r\n");
+        if (end == std::string_view::npos) return true;
+        text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n", end), text.size()));
+    }
+    if (text.empty() || (text.front() != '"' && text.front() != '\'')) return true;
+    const char quote = text.front();
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        if (quote == '"' && text[i] == '\\') {
+            ++i;
+        } else if (text[i] == quote) {
+            if (quote == '"' || i + 1 == text.size() || text[i + 1] != quote) return true;
+            ++i;  // '' inside single quotes is a quote
+        }
+    }
+    return false;
+}
+
 }  // namespace
 
 Node::Ptr parse_yaml(std::string_view text, const std::string& filename,
                      std::vector<Problem>& problems) {
     const auto refuse = [&](const Place& place, const std::string& what) {
         problems.push_back({filename, place.line, place.column, {}, what});
-        return nullptr;
+        return Node::Ptr();
     };
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+    if (text.find('\0') != std::string_view::npos) return refuse({}, "not UTF-8 text");
     try {
         std::istringstream stream{std::string(text)};
         YAML::Parser parser(stream);
@@ -172,6 +207,10 @@ Node::Ptr parse_yaml(std::string_view text, const std::string& filename,
             auto empty = std::make_shared<Node>();
             empty->place = {{}, 1, 1};
             return empty;
+        }
+        if (!is_closed(text, builder.last_quoted())) {
+            return refuse(place_of(builder.last_quoted()),
+                          "YAML syntax: the quote that opens here is never closed");
         }
         Ignore second;
         if (parser.HandleNextDocument(second)) {
