@@ -35,7 +35,7 @@ THIRD_PARTY = [
 ]
 # Rooms of pure functions on bytes and values: nothing of sockets, event loops or threads.
 PURE_ROOMS = {"codec", "config", "common"}
-IMPURE = r"boost/asio(/|\.)|boost/beast(/|\.)|sys/(socket|epoll)\.h$|netinet/|(thread|future|condition_variable)$"
+IMPURE = r"boost/asio(/|\.)|boost/beast(/|\.)|sys/(socket|epoll)\.h$|(thread|future|condition_variable)$"
 # Too heavy for a header that everybody includes.
 NOT_IN_ANY_DOOR = r"boost/beast(/|\.)|boost/asio\.hpp$|nlohmann/json\.hpp$|simdjson\.h$|yaml-cpp/|grpcpp/|sdbus-c\+\+/"
 

@@ -13,7 +13,7 @@ import tree
 SHELL_BLOCK = re.compile(r"^```(?:sh|bash|shell|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 # Spelt in two halves, so that this file does not name what it forbids.
-ONE_MACHINE = re.compile("(?<![\\w.$}~/-])/(?:" + "|".join(["wo" "rk", "ro" "ot", "ho" "me/\\w+", "Us" "ers/\\w+"]) + ")/"
+ONE_MACHINE = re.compile("(?<![\\w.$}~/-])/(?:" + "|".join(["wo" "rk", "ro" "ot", "ho" "me/(?!me/|user/)\\w+", "Us" "ers/\\w+"]) + ")/"
                          "|\\.\\./sha" "red")
 
 
