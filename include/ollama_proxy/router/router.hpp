@@ -1,0 +1,106 @@
+#pragma once
+
+#include "ollama_proxy/common/error.hpp"
+#include "ollama_proxy/config/config.hpp"
+#include "ollama_proxy/efficiency/policy.hpp"
+#include "ollama_proxy/monitors/system_snapshot.hpp"
+#include "ollama_proxy/router/request.hpp"
+#include "ollama_proxy/router/response_stream.hpp"
+#include "ollama_proxy/router/status_view.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ollama_proxy::router {
+
+/// What the decision was, for response headers and the access log; filled as far as it went, also
+/// when the request failed.
+struct RouteInfo {
+    bool decided = false;
+    std::string backend;
+    double estimated_latency_ms = 0;
+    std::optional<double> estimated_watts;
+    std::string reason;
+    std::string alternatives;   ///< comma list, best first
+    std::size_t queue_depth = 0;
+    double queue_wait_ms = 0;
+    std::string mode;           ///< effective mode
+};
+
+/// A request body that comes piece by piece (blobs), pulled while it is sent on.
+class UploadSource {
+  public:
+    virtual ~UploadSource() = default;
+    /// The next bytes, valid until the next call; empty at the end.
+    virtual boost::asio::awaitable<Result<std::string_view>> next() = 0;
+    [[nodiscard]] virtual std::optional<std::uint64_t> length() const = 0;
+};
+
+/// A request that is passed to one backend as it is: model management.
+struct ForwardRequest {
+    std::string backend;        ///< id from X-Target-Backend; empty = the default backend
+    std::string method;
+    std::string target;
+    std::string fields;
+    std::string authorization;
+    std::string body;
+    UploadSource* upload = nullptr;
+    bool refresh_catalog = false;  ///< the models may have changed afterwards
+};
+
+/// From a request to an answer: chooses a backend, waits for a slot, asks it, and asks another
+/// while nothing of the answer has gone to the client. All failover is in here.
+/// Thread: the awaitables on any worker, the rest on any thread unless said otherwise.
+class Router {
+  public:
+    /// `control` runs probes and catalogs.
+    Router(boost::asio::io_context& control, std::shared_ptr<const config::Config> config);
+    ~Router();
+    Router(const Router&) = delete;
+    Router& operator=(const Router&) = delete;
+
+    /// Begins to probe. Thread: control.
+    void start();
+    /// Ends probing; afterwards nothing of it runs on the control context. Thread: control.
+    void stop();
+    /// From now on requests get `shutting_down`, waiting ones too.
+    void stop_accepting();
+
+    void set_policy(std::shared_ptr<const efficiency::Policy> policy);
+    void set_system(std::shared_ptr<const monitors::SystemSnapshot> snapshot);
+
+    /// Returns with the first piece of a stream, or with the whole of another answer (up to
+    /// 16 MiB, beyond that it is passed on as it comes). An error status of a backend that asking
+    /// others did not cure is an answer too, with its own body.
+    /// Errors: see the wire contract. Cancelling (total) leaves the queue or closes the connection.
+    [[nodiscard]] boost::asio::awaitable<Result<ResponseStream>> route(
+        const InferenceRequest& request, const RequestContext& context, RouteInfo& info);
+
+    /// Passes a request to one backend, without a slot and without a retry; the answer is always a
+    /// stream of bytes. Stall limit 600 s.
+    [[nodiscard]] boost::asio::awaitable<Result<ResponseStream>> forward(
+        const ForwardRequest& request, const RequestContext& context, RouteInfo& info);
+
+    /// Sends `/api/generate` with keep_alive 0 to every backend that has the model loaded, and
+    /// gives the last answer (`ollama stop`).
+    [[nodiscard]] boost::asio::awaitable<Result<ResponseStream>> unload(
+        const InferenceRequest& request, const RequestContext& context, RouteInfo& info);
+
+    [[nodiscard]] std::shared_ptr<const StatusView> view() const;
+
+    /// All models, asked live where what is known is older than `max_age`.
+    [[nodiscard]] boost::asio::awaitable<ModelsView> models(Clock::duration max_age);
+
+    [[nodiscard]] std::shared_ptr<const config::Config> config() const;
+
+    struct Impl;
+
+  private:
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ollama_proxy::router

@@ -1,0 +1,111 @@
+#pragma once
+
+#include "ollama_proxy/codec/http1.hpp"
+#include "ollama_proxy/common/error.hpp"
+#include "ollama_proxy/runtime/worker_pool.hpp"
+#include "ollama_proxy/upstream/backend.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ollama_proxy::upstream {
+
+class Connection;
+
+/// A request body that is not in memory (blobs): pulled piece by piece.
+class BodySource {
+  public:
+    virtual ~BodySource() = default;
+    /// The next bytes, valid until the next call; empty at the end. An error ends the upload.
+    virtual boost::asio::awaitable<Result<std::string_view>> next() = 0;
+    /// The length if it was announced.
+    [[nodiscard]] virtual std::optional<std::uint64_t> length() const = 0;
+};
+
+/// What is sent to a backend. The views must live until `Exchange::open` returns.
+struct UpstreamRequest {
+    std::string_view method = "POST";
+    std::string_view target;         ///< path without the backend's base path, for example "/api/chat"
+    std::string_view fields;         ///< header lines, CRLF each, from the allow-list
+    std::string_view authorization;  ///< the client's; sent only where the backend is configured so
+    std::string_view body;
+    BodySource* source = nullptr;    ///< instead of `body`
+};
+
+/// How long to wait. With `stall` zero, `head` limits the whole answer.
+struct ExchangeTimeouts {
+    Milliseconds connect{2000};
+    Milliseconds head{120000};   ///< until the first body byte
+    Milliseconds stall{60000};   ///< between pieces afterwards
+};
+
+/// Why no answer was had. Decides who is asked next and whether it costs the retry budget.
+enum class OpenFailure {
+    refused,             ///< nothing was sent: connect failed, reset, TLS or name resolution
+    connect_timeout,     ///< nothing was sent: connecting took too long
+    closed_before_head,  ///< EOF or reset before any byte of the answer
+    bad_head,            ///< bytes came that are no acceptable answer
+    head_timeout,        ///< no head in time
+    source_failed,       ///< the client's upload broke; not the backend's fault
+};
+struct OpenError {
+    OpenFailure kind = OpenFailure::refused;
+    Error error;
+};
+
+/// The head of an answer, reduced to what is passed on.
+struct AnswerHead {
+    int status = 0;
+    std::string fields;        ///< header lines to relay, CRLF each, without length or hop-by-hop
+    std::string content_type;  ///< lower case, without parameters
+    std::string retry_after;   ///< raw value
+    bool encoded = false;      ///< has a Content-Encoding: relayed, not inspected
+    std::optional<std::uint64_t> length;  ///< announced length of the body
+    bool has_body = false;
+};
+
+/// One request on one connection: open, next ... next, then the connection goes back to its pool.
+/// Dropping it earlier closes the connection at once: that is how an answer is cancelled.
+/// Thread: lives and dies on one worker.
+class Exchange {
+  public:
+    using OpenResult = boost::system::result<Exchange, OpenError>;
+
+    /// Connects (or takes a pooled connection), sends, reads the head. A pooled connection that
+    /// dies before a byte of the answer is replaced by a fresh one once, silently.
+    /// Cancelling (total) closes the connection.
+    [[nodiscard]] static boost::asio::awaitable<OpenResult> open(std::shared_ptr<Backend> backend,
+                                                                 UpstreamRequest request,
+                                                                 ExchangeTimeouts timeouts);
+    Exchange(Exchange&&) noexcept;
+    Exchange& operator=(Exchange&&) noexcept;
+    ~Exchange();
+
+    [[nodiscard]] const AnswerHead& head() const;
+
+    /// The next pieces of the body, decoded; empty at the clean end of the transport. The views
+    /// are valid until anything is awaited on this worker. Errors: upstream_timeout (before the
+    /// first piece), upstream_stalled, bad_gateway (cut, or framing broken).
+    [[nodiscard]] boost::asio::awaitable<Result<std::span<const std::string_view>>> next();
+
+    /// True once `next` has reported the end.
+    [[nodiscard]] bool ended() const;
+    /// The end of the body was the end of the connection, which proves nothing.
+    [[nodiscard]] bool ended_by_close() const;
+
+  private:
+    struct Impl;
+    explicit Exchange(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+/// Closes the calling worker's idle connections (resume from suspend, reload). Thread: a worker.
+void flush_connections();
+
+}  // namespace ollama_proxy::upstream

@@ -1,0 +1,131 @@
+#include "router/router_impl.hpp"
+
+#include <algorithm>
+
+namespace ollama_proxy::router {
+using boost::asio::awaitable;
+using upstream::Exchange;
+using upstream::OpenFailure;
+using upstream::Outcome;
+
+namespace {
+
+constexpr Milliseconds kManagementStall{600000};
+
+/// The upload of an adaptor as upstream's source.
+class Upload : public upstream::BodySource {
+  public:
+    explicit Upload(UploadSource& source) : source_(source) {}
+    awaitable<Result<std::string_view>> next() override { return source_.next(); }
+    [[nodiscard]] std::optional<std::uint64_t> length() const override { return source_.length(); }
+
+  private:
+    UploadSource& source_;
+};
+
+/// The named backend, else the default one, else the first enabled Ollama.
+Result<std::shared_ptr<upstream::Backend>> management_target(const Generation& generation,
+                                                             const std::string& id) {
+    const std::string& wanted = id.empty() ? generation.config->router.default_backend : id;
+    std::string known;
+    for (const auto& backend : generation.backends->backends) {
+        const config::Backend& settings = backend->settings();
+        if (wanted.empty() ? settings.enabled && settings.type == config::BackendType::ollama
+                           : settings.id == wanted) {
+            return backend;
+        }
+        known += (known.empty() ? "" : ", ") + settings.id;
+    }
+    if (!wanted.empty()) {
+        return make_error(Errc::backend_not_found,
+                          "no backend is called '" + wanted + "'; there are: " + known,
+                          "X-Target-Backend");
+    }
+    return make_error(Errc::not_supported, "no enabled backend of type ollama manages models");
+}
+
+std::unique_ptr<ResponseStream::Impl> raw_answer(Exchange exchange) {
+    auto answer = std::make_unique<ResponseStream::Impl>();
+    answer->mode = ResponseStream::Impl::Mode::raw;
+    answer->status = exchange.head().status;
+    answer->fields = exchange.head().fields;
+    answer->length = exchange.head().length;
+    answer->exchange.emplace(std::move(exchange));
+    return answer;
+}
+
+Error open_error(const upstream::OpenError& failure) {
+    Error error = failure.error;
+    if (failure.kind == OpenFailure::refused || failure.kind == OpenFailure::connect_timeout) {
+        error.code = Errc::no_available_backends;
+        error.retry_after_s = 5;
+    }
+    return error;
+}
+
+}  // namespace
+
+awaitable<Result<ResponseStream>> Router::forward(const ForwardRequest& request,
+                                                  const RequestContext& context, RouteInfo& info) {
+    (void)context;
+    impl_->health.note_request();
+    const auto generation = impl_->generation.load();
+    auto target = management_target(*generation, request.backend);
+    if (!target) co_return target.error();
+    const std::shared_ptr<upstream::Backend> backend = *target;
+    info.decided = true;
+    info.backend = backend->id();
+    info.mode = to_string(impl_->policy.load()->effective);
+    info.reason = request.backend.empty() ? "default-backend" : "explicit-target";
+
+    std::optional<Upload> upload;
+    upstream::UpstreamRequest outgoing;
+    outgoing.method = request.method;
+    outgoing.target = request.target;
+    outgoing.fields = request.fields;
+    outgoing.authorization = request.authorization;
+    outgoing.body = request.body;
+    if (request.upload) outgoing.source = &upload.emplace(*request.upload);
+    const upstream::ExchangeTimeouts timeouts{backend->settings().timeouts.connect,
+                                              kManagementStall, kManagementStall};
+    auto opened = co_await Exchange::open(backend, outgoing, timeouts);
+    if (!opened) co_return open_error(opened.error());
+    auto answer = raw_answer(std::move(*opened));
+    if (request.refresh_catalog) {
+        answer->on_success = [this, backend] { impl_->health.refresh_soon(backend); };
+    }
+    co_return ResponseStream(std::move(answer));
+}
+
+awaitable<Result<ResponseStream>> Router::unload(const InferenceRequest& request,
+                                                 const RequestContext& context, RouteInfo& info) {
+    const auto generation = impl_->generation.load();
+    const Wanted wanted = wanted_of(*generation->config, request.api, request.scan.model);
+    std::vector<std::string> targets;
+    for (const auto& backend : generation->backends->backends) {
+        const bool loaded = backend->settings().type == config::BackendType::ollama &&
+                            backend->settings().enabled &&
+                            backend->catalog()->is_loaded(wanted.ollama_key);
+        if (loaded) targets.push_back(backend->id());
+    }
+    // nowhere loaded, as far as is known: one backend gives the right answer, also "not found"
+    if (targets.empty()) co_return co_await route(request, context, info);
+    std::optional<Result<ResponseStream>> last;
+    for (const std::string& target : targets) {
+        ForwardRequest one;
+        one.backend = target;
+        one.method = "POST";
+        one.target = codec::path_of(request.api);
+        one.fields = request.fields;
+        one.body = wanted.by_alias
+                       ? codec::replace_model(request.body, request.scan, wanted.model)
+                       : request.body;
+        one.refresh_catalog = true;
+        auto answer = co_await forward(one, context, info);
+        if (answer) last = std::move(answer);
+        else if (!last) last = answer.error();
+    }
+    co_return std::move(*last);
+}
+
+}  // namespace ollama_proxy::router

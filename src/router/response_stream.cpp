@@ -1,0 +1,135 @@
+#include "ollama_proxy/router/response_stream.hpp"
+
+#include "router/response_stream_impl.hpp"
+
+namespace ollama_proxy::router {
+using boost::asio::awaitable;
+
+namespace {
+
+constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
+
+/// The two APIs whose streams end with `[DONE]` by contract, so that it is added where it lacks.
+bool ends_with_done(codec::Api api) {
+    return api == codec::Api::chat_completions || api == codec::Api::completions;
+}
+
+}  // namespace
+
+codec::StreamWatcher::Release watch_pieces(codec::StreamWatcher& watcher,
+                                           std::span<const std::string_view> pieces,
+                                           std::string& join) {
+    if (pieces.size() == 1) return watcher.feed(pieces.front());
+    join.clear();
+    for (std::string_view piece : pieces) {
+        const auto release = watcher.feed(piece);
+        join.append(release.held).append(release.fresh);
+    }
+    return {join, {}};
+}
+
+bool is_event_stream_type(std::string_view content_type) {
+    return content_type == "text/event-stream" || content_type == "application/x-ndjson" ||
+           content_type == "application/ndjson" || content_type == "application/jsonl";
+}
+
+void ResponseStream::Impl::release() {
+    phase = Phase::over;
+    exchange.reset();
+    permit.release();
+    retry = {};
+}
+
+Step ResponseStream::Impl::broken(Error error, bool announce) {
+    outcome.record(upstream::Outcome::failure);
+    release();
+    Step step;
+    step.kind = Step::Kind::broken;
+    step.error = std::move(error);
+    step.announce = announce;
+    return step;
+}
+
+/// The transport ended cleanly; whether the answer did is for its dialect to say.
+Step ResponseStream::Impl::judge_end() {
+    if (watcher && !watcher->complete()) {
+        const codec::AnswerFacts& seen = watcher->facts();
+        if (seen.error) {
+            return broken(make_error(Errc::bad_gateway, "the backend reported: " +
+                                                            seen.error_message),
+                          false);
+        }
+        if (!seen.blind) {
+            return broken(make_error(Errc::bad_gateway,
+                                     "backend '" + backend->id() +
+                                         "' ended its answer without completing it"),
+                          watcher->at_boundary());
+        }
+    }
+    outcome.record(upstream::Outcome::success);
+    if (on_success) on_success();
+    release();
+    return {};
+}
+
+awaitable<Step> ResponseStream::Impl::next() {
+    Step step;
+    step.kind = Step::Kind::piece;
+    if (phase == Phase::first) {
+        phase = Phase::flowing;
+        if (!first.empty()) {
+            step.parts[0] = first;
+            co_return step;
+        }
+    }
+    while (phase == Phase::flowing) {
+        auto read = co_await exchange->next();
+        if (!read) co_return broken(read.error(), !watcher || watcher->at_boundary());
+        thread_local std::string join;
+        if (read->empty()) {
+            phase = Phase::last_tail;
+            if (!watcher) break;
+            step.parts[0] = watcher->finish();
+            const bool add_done = ends_with_done(api) && watcher->facts().finished &&
+                                  !watcher->facts().done_marker && !watcher->facts().error;
+            if (add_done) {
+                join.assign(step.parts[0]).append(watcher->separator()).append(kDoneEvent);
+                step.parts[0] = join;
+            }
+            if (!step.parts[0].empty()) co_return step;
+            break;
+        }
+        if (watcher) {
+            const auto release = watch_pieces(*watcher, *read, join);
+            step.parts = {release.held, release.fresh};
+            if (release.empty()) continue;
+        } else if (read->size() == 1) {
+            step.parts[0] = read->front();
+        } else {
+            join.clear();
+            for (std::string_view piece : *read) join.append(piece);
+            step.parts[0] = join;
+        }
+        co_return step;
+    }
+    co_return judge_end();
+}
+
+ResponseStream::ResponseStream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ResponseStream::ResponseStream(ResponseStream&&) noexcept = default;
+ResponseStream& ResponseStream::operator=(ResponseStream&&) noexcept = default;
+ResponseStream::~ResponseStream() = default;
+
+int ResponseStream::status() const { return impl_->status; }
+const std::string& ResponseStream::fields() const { return impl_->fields; }
+bool ResponseStream::is_stream() const { return impl_->mode != Impl::Mode::whole; }
+bool ResponseStream::is_event_stream() const { return impl_->mode == Impl::Mode::events; }
+std::optional<std::uint64_t> ResponseStream::length() const { return impl_->length; }
+const std::string& ResponseStream::body() const { return impl_->body; }
+awaitable<Step> ResponseStream::next() { return impl_->next(); }
+
+const codec::AnswerFacts& ResponseStream::facts() const {
+    return impl_->watcher ? impl_->watcher->facts() : impl_->whole_facts;
+}
+
+}  // namespace ollama_proxy::router

@@ -1,0 +1,89 @@
+#pragma once
+
+#include "ollama_proxy/router/response_stream.hpp"
+#include "ollama_proxy/upstream/exchange.hpp"
+#include "router/admission.hpp"
+#include "router/retry_budget.hpp"
+
+#include <functional>
+
+namespace ollama_proxy::router {
+
+/// Tells the backend's breaker and counters once how a request went: the verdict falls with the
+/// first piece (a long stream must not hold a half-open breaker's probe), a later cut is counted
+/// on top. Dropped without a verdict, the client has left.
+class OutcomeRecord {
+  public:
+    OutcomeRecord() = default;
+    explicit OutcomeRecord(std::shared_ptr<upstream::Backend> backend)
+        : backend_(std::move(backend)) {}
+    OutcomeRecord(OutcomeRecord&&) noexcept = default;
+    OutcomeRecord& operator=(OutcomeRecord&& other) noexcept {
+        record(upstream::Outcome::cancelled);
+        backend_ = std::move(other.backend_);
+        judged_ = other.judged_;
+        return *this;
+    }
+    ~OutcomeRecord() { record(upstream::Outcome::cancelled); }
+
+    void record(upstream::Outcome outcome) {
+        if (!backend_) return;
+        if (!judged_) {
+            backend_->record(outcome, Clock::now());
+        } else if (outcome == upstream::Outcome::failure) {
+            backend_->record_cut(Clock::now());
+        }
+        judged_ = true;
+    }
+
+  private:
+    std::shared_ptr<upstream::Backend> backend_;
+    bool judged_ = false;
+};
+
+struct ResponseStream::Impl {
+    enum class Mode {
+        whole,   ///< `body` is all of it
+        events,  ///< SSE or NDJSON under a watcher
+        raw,     ///< passed on unread: too large, or encoded
+    };
+    enum class Phase {
+        first,      ///< `first` has not been handed out
+        flowing,    ///< pull from the exchange
+        last_tail,  ///< the transport ended cleanly and the tail went out: judge the end
+        over,       ///< end or broken was reported
+    };
+
+    Mode mode = Mode::whole;
+    Phase phase = Phase::first;
+    codec::Api api = codec::Api::chat_completions;
+    int status = 200;
+    std::string fields;
+    std::optional<std::uint64_t> length;
+    std::string body;   ///< whole: the body
+    std::string first;  ///< the piece that was read before the commit
+    std::optional<upstream::Exchange> exchange;
+    std::optional<codec::StreamWatcher> watcher;
+    codec::AnswerFacts whole_facts;  ///< whole: facts of the body
+    std::shared_ptr<upstream::Backend> backend;
+    OutcomeRecord outcome;
+    RetryBudget::Lease retry;
+    Permit permit;
+    std::function<void()> on_success;  ///< model management: the catalog is stale now
+
+    boost::asio::awaitable<Step> next();
+    Step judge_end();
+    Step broken(Error error, bool announce);
+    void release();
+};
+
+/// Feeds the pieces of one read to the watcher; what may go on now, joined in `join` only when
+/// there are several.
+[[nodiscard]] codec::StreamWatcher::Release watch_pieces(codec::StreamWatcher& watcher,
+                                                         std::span<const std::string_view> pieces,
+                                                         std::string& join);
+
+/// True for a content type that is a stream of events.
+[[nodiscard]] bool is_event_stream_type(std::string_view content_type);
+
+}  // namespace ollama_proxy::router

@@ -1,0 +1,94 @@
+#include "ollama_proxy/router/router.hpp"
+
+#include "ollama_proxy/telemetry/log.hpp"
+#include "router/router_impl.hpp"
+
+#include <algorithm>
+
+namespace ollama_proxy::router {
+
+std::shared_ptr<const Generation> make_generation(std::shared_ptr<const config::Config> config) {
+    auto set = std::make_shared<upstream::BackendSet>();
+    std::uint32_t index = 0;
+    for (const config::Backend& backend : config->backends) {
+        set->backends.push_back(
+            std::make_shared<upstream::Backend>(backend, config->circuit_breaker, index++));
+    }
+    auto generation = std::make_shared<Generation>();
+    generation->settings = decision_settings(*config);
+    generation->backends = std::move(set);
+    generation->config = std::move(config);
+    return generation;
+}
+
+namespace {
+
+void log_health(const upstream::Backend& backend, upstream::Health before) {
+    if (before == upstream::Health::unknown && backend.health() == upstream::Health::healthy) {
+        telemetry::log_info("backend answers", {{"backend", backend.id()}});
+        return;
+    }
+    const std::string reason = backend.health_reason();
+    if (backend.health() == upstream::Health::healthy) {
+        telemetry::log_info("backend is back", {{"backend", backend.id()}});
+    } else {
+        telemetry::log_warn("backend is down", {{"backend", backend.id()}, {"reason", reason}});
+    }
+}
+
+config::Mode fixed_mode(const config::Config& config) {
+    // Auto follows the machine's sensors; with nothing known of the machine it is Balanced
+    const config::Mode mode = config.efficiency.default_mode;
+    return mode == config::Mode::automatic ? config::Mode::balanced : mode;
+}
+
+}  // namespace
+
+Router::Impl::Impl(boost::asio::io_context& control, std::shared_ptr<const config::Config> config)
+    : generation(make_generation(config)),
+      policy(std::make_shared<const efficiency::Policy>(
+          efficiency::policy_of(fixed_mode(*config), *config))),
+      health(control, config->health, log_health) {}
+
+void Router::Impl::rank(const Generation& current, const Wanted& wanted, const RoutingHints& hints,
+                        std::optional<std::uint32_t> target, Ranking& out) const {
+    const auto mode = policy.load();
+    const auto machine = system.load();
+    admission.occupancy(current.backends->backends, out.occupancy);
+    std::size_t in_flight = 0;
+    for (const Occupancy& one : out.occupancy) in_flight += one.in_flight;
+    gather_facts(current, wanted, *mode, machine.get(), out.occupancy, in_flight, Clock::now(),
+                 out.facts);
+    decide(hints, out.facts, target, *mode, current.settings, out.decision);
+}
+
+Router::Router(boost::asio::io_context& control, std::shared_ptr<const config::Config> config)
+    : impl_(std::make_unique<Impl>(control, std::move(config))) {}
+
+Router::~Router() = default;
+
+void Router::start() {
+    const auto generation = impl_->generation.load();
+    impl_->health.watch(generation->backends, generation->config->health);
+}
+
+void Router::stop() { impl_->health.stop(); }
+
+void Router::stop_accepting() {
+    impl_->accepting.store(false);
+    impl_->admission.close();
+}
+
+void Router::set_policy(std::shared_ptr<const efficiency::Policy> policy) {
+    impl_->policy.store(std::move(policy));
+}
+
+void Router::set_system(std::shared_ptr<const monitors::SystemSnapshot> snapshot) {
+    impl_->system.store(std::move(snapshot));
+}
+
+std::shared_ptr<const config::Config> Router::config() const {
+    return impl_->generation.load()->config;
+}
+
+}  // namespace ollama_proxy::router

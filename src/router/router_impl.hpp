@@ -1,0 +1,48 @@
+#pragma once
+
+#include "ollama_proxy/common/snapshot_cell.hpp"
+#include "ollama_proxy/router/router.hpp"
+#include "ollama_proxy/upstream/exchange.hpp"
+#include "ollama_proxy/upstream/health_checker.hpp"
+#include "router/admission.hpp"
+#include "router/answer_verdict.hpp"
+#include "router/facts.hpp"
+#include "router/response_stream_impl.hpp"
+#include "router/retry_budget.hpp"
+
+#include <atomic>
+
+namespace ollama_proxy::router {
+
+struct Router::Impl {
+    Impl(boost::asio::io_context& control, std::shared_ptr<const config::Config> config);
+
+    /// Ranks the backends for a request at this moment. `occupancy` and `facts` are left as they
+    /// were used, for explanations.
+    struct Ranking {
+        std::vector<Occupancy> occupancy;
+        std::vector<CandidateFacts> facts;
+        Decision decision;
+    };
+    void rank(const Generation& generation, const Wanted& wanted, const RoutingHints& hints,
+              std::optional<std::uint32_t> target, Ranking& out) const;
+
+    SnapshotCell<Generation> generation;
+    SnapshotCell<efficiency::Policy> policy;
+    SnapshotCell<monitors::SystemSnapshot> system;
+    Admission admission;
+    RetryBudget retries;
+    std::atomic<bool> accepting{true};
+    upstream::HealthChecker health;
+};
+
+/// The set of live backends of a configuration.
+[[nodiscard]] std::shared_ptr<const Generation> make_generation(
+    std::shared_ptr<const config::Config> config);
+
+/// The error for a request that nobody can take: 404, 501 or 503, naming every backend's reason.
+[[nodiscard]] Error nobody_error(const Generation& generation, const Wanted& wanted,
+                                 const RoutingHints& hints, const Decision& decision,
+                                 std::span<const CandidateFacts> facts);
+
+}  // namespace ollama_proxy::router

@@ -1,0 +1,124 @@
+#include "upstream/connection.hpp"
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace ollama_proxy::upstream {
+namespace asio = boost::asio;
+using ErrorCode = Connection::ErrorCode;
+using asio::awaitable;
+
+namespace {
+
+constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+
+ErrorCode last_error() { return {errno, boost::system::system_category()}; }
+
+bool would_block(const ErrorCode& error) {
+    return error == asio::error::would_block || error == asio::error::try_again;
+}
+
+/// Sends from the two views what the kernel takes and drops that much from their fronts.
+ErrorCode send_some(int fd, std::string_view& head, std::string_view& body) {
+    std::array<iovec, 2> parts{};
+    std::size_t count = 0;
+    for (std::string_view part : {head, body}) {
+        if (part.empty()) continue;
+        parts[count++] = {const_cast<char*>(part.data()), part.size()};
+    }
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = count;
+    const ssize_t n = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0) return last_error();
+    const auto sent = static_cast<std::size_t>(n);
+    const std::size_t of_head = std::min(sent, head.size());
+    head.remove_prefix(of_head);
+    body.remove_prefix(sent - of_head);
+    return {};
+}
+
+}  // namespace
+
+awaitable<ErrorCode> Connection::connect(const config::Backend& backend,
+                                         const Backend::Addresses& addresses) {
+    ErrorCode error = asio::error::host_not_found;
+    for (const tcp::endpoint& address : addresses) {
+        close();
+        socket_.open(address.protocol(), error);
+        if (error) continue;
+        socket_.set_option(tcp::no_delay(true), error);
+        std::tie(error) = co_await socket_.async_connect(address, kToken);
+        if (!error) break;
+        if (error == asio::error::operation_aborted) co_return error;
+    }
+    if (!error) socket_.native_non_blocking(true, error);
+    if (!error && backend.endpoint.tls) error = co_await handshake(backend);
+    if (error) close();
+    co_return error;
+}
+
+awaitable<ErrorCode> Connection::write(std::string_view head, std::string_view body,
+                                       bool& peer_spoke) {
+    if (tls_) co_return co_await write_tls(head, body);
+    while (!head.empty() || !body.empty()) {
+        ErrorCode error = send_some(socket_.native_handle(), head, body);
+        if (!error) continue;
+        if (error == asio::error::interrupted) continue;
+        if (!would_block(error)) co_return error;
+        auto either = asio::experimental::make_parallel_group(
+            socket_.async_wait(tcp::socket::wait_write, asio::deferred),
+            socket_.async_wait(tcp::socket::wait_read, asio::deferred));
+        auto [order, writable, readable] =
+            co_await either.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+        if (order[0] == 1 && !readable) {
+            peer_spoke = true;
+            co_return ErrorCode{};
+        }
+        if (order[0] == 0 && writable) co_return writable;
+        if (order[0] == 1 && readable) co_return readable;
+    }
+    co_return ErrorCode{};
+}
+
+awaitable<std::pair<ErrorCode, std::size_t>> Connection::read(asio::mutable_buffer buffer,
+                                                              bool try_first) {
+    if (tls_) co_return co_await read_tls(buffer);
+    for (bool waited = try_first;; waited = true) {
+        if (waited) {
+            const ssize_t n =
+                ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+            if (n >= 0) co_return std::pair{ErrorCode{}, static_cast<std::size_t>(n)};
+            const ErrorCode error = last_error();
+            if (!would_block(error) && error != asio::error::interrupted) {
+                co_return std::pair{error, std::size_t{0}};
+            }
+        }
+        auto [error] = co_await socket_.async_wait(tcp::socket::wait_read, kToken);
+        if (error) co_return std::pair{error, std::size_t{0}};
+    }
+}
+
+bool Connection::is_reusable() {
+    if (!socket_.is_open()) return false;
+    char byte = 0;
+    const ssize_t n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    // a TLS peer may send session tickets at any time: those are no reason to drop it
+    if (n > 0) return tls_ != nullptr;
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+void Connection::close() {
+    tls_.reset();
+    ErrorCode ignored;
+    socket_.close(ignored);
+}
+
+}  // namespace ollama_proxy::upstream

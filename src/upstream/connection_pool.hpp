@@ -1,0 +1,37 @@
+#pragma once
+
+#include "ollama_proxy/common/clock.hpp"
+#include "upstream/connection.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace ollama_proxy::upstream {
+
+/// Idle connections of one worker, by backend; the last one returned is the first one taken.
+/// Thread: its worker's only, so nothing is locked.
+class ConnectionPool {
+  public:
+    static constexpr std::size_t kIdlePerBackend = 64;
+    static constexpr Clock::duration kIdleLimit = std::chrono::seconds(60);
+
+    /// A live idle connection to that backend, or nullptr. Dead and old ones are closed.
+    std::unique_ptr<Connection> take(std::uint64_t backend_serial, TimePoint now);
+    void give_back(std::uint64_t backend_serial, std::unique_ptr<Connection> connection,
+                   TimePoint now);
+    void flush() { idle_.clear(); }
+
+    /// The calling worker's pool.
+    static ConnectionPool& current();
+
+  private:
+    struct Idle {
+        std::unique_ptr<Connection> connection;
+        TimePoint since;
+    };
+    std::unordered_map<std::uint64_t, std::vector<Idle>> idle_;
+};
+
+}  // namespace ollama_proxy::upstream

@@ -1,0 +1,81 @@
+#include "upstream/connection.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <array>
+#include <cstring>
+#include <map>
+
+namespace ollama_proxy::upstream {
+namespace asio = boost::asio;
+namespace ssl = asio::ssl;
+using asio::awaitable;
+using ErrorCode = Connection::ErrorCode;
+
+struct Connection::Tls {
+    Tls(tcp::socket& socket, ssl::context& context) : stream(socket, context) {}
+    ssl::stream<tcp::socket&> stream;
+    // the worker's shared buffer must not be handed to an operation that is still pending
+    std::array<char, 16 * 1024> buffer;
+};
+
+void Connection::TlsDeleter::operator()(Tls* tls) const { delete tls; }
+
+namespace {
+
+constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+
+/// One context per certificate file and thread: loading the system's certificates takes 20 ms.
+ssl::context* context_for(const std::string& ca_file, ErrorCode& error) {
+    thread_local std::map<std::string, std::unique_ptr<ssl::context>> contexts;
+    auto& slot = contexts[ca_file];
+    if (slot) return slot.get();
+    auto context = std::make_unique<ssl::context>(ssl::context::tls_client);
+    context->set_options(ssl::context::default_workarounds | ssl::context::no_tlsv1 |
+                         ssl::context::no_tlsv1_1);
+    context->set_verify_mode(ssl::verify_peer);
+    if (ca_file.empty()) {
+        context->set_default_verify_paths(error);
+    } else {
+        context->load_verify_file(ca_file, error);
+    }
+    if (error) return nullptr;
+    slot = std::move(context);
+    return slot.get();
+}
+
+}  // namespace
+
+awaitable<ErrorCode> Connection::handshake(const config::Backend& backend) {
+    ErrorCode error;
+    ssl::context* context = context_for(backend.ca_file, error);
+    if (error) co_return error;
+    tls_.reset(new Tls(socket_, *context));
+    const std::string& host = backend.endpoint.host;
+    SSL_set_tlsext_host_name(tls_->stream.native_handle(), host.c_str());
+    tls_->stream.set_verify_callback(ssl::host_name_verification(host), error);
+    if (error) co_return error;
+    auto [failed] = co_await tls_->stream.async_handshake(ssl::stream_base::client, kToken);
+    co_return failed;
+}
+
+awaitable<ErrorCode> Connection::write_tls(std::string_view head, std::string_view body) {
+    const std::array<asio::const_buffer, 2> parts{asio::buffer(head), asio::buffer(body)};
+    auto [error, n] = co_await asio::async_write(tls_->stream, parts, kToken);
+    co_return error;
+}
+
+awaitable<std::pair<ErrorCode, std::size_t>> Connection::read_tls(asio::mutable_buffer buffer) {
+    const std::size_t room = std::min(buffer.size(), tls_->buffer.size());
+    auto [error, n] =
+        co_await tls_->stream.async_read_some(asio::buffer(tls_->buffer.data(), room), kToken);
+    if (n > 0) std::memcpy(buffer.data(), tls_->buffer.data(), n);
+    // a peer that closes without close_notify may have been cut off by somebody: an error
+    if (error == asio::error::eof) error = {};
+    co_return std::pair{n > 0 ? ErrorCode{} : error, n};
+}
+
+}  // namespace ollama_proxy::upstream

@@ -1,0 +1,349 @@
+#include "ollama_proxy/upstream/exchange.hpp"
+
+#include "upstream/answer_head.hpp"
+#include "upstream/connection.hpp"
+#include "upstream/connection_pool.hpp"
+#include "upstream/request_head.hpp"
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <charconv>
+
+namespace ollama_proxy::upstream {
+namespace asio = boost::asio;
+using asio::awaitable;
+using runtime::Worker;
+using ErrorCode = Connection::ErrorCode;
+
+namespace {
+
+constexpr codec::HeadLimits kHeadLimits{64 * 1024, 200, 8192};
+constexpr std::size_t kHeadRead = 4096;  ///< most heads and their first piece fit
+constexpr int kMaxInformational = 8;
+
+Error upstream_error(Errc code, const config::Backend& backend, std::string_view what) {
+    return make_error(code, "backend '" + backend.id + "' " + std::string(what));
+}
+
+}  // namespace
+
+struct Exchange::Impl {
+    enum class Phase {
+        connecting,  ///< no byte of the request sent
+        waiting,     ///< request sent or being sent, no whole head yet
+        first,       ///< head read, no body byte yet
+        streaming,   ///< body bytes seen
+        ended,       ///< the body is complete
+        failed,      ///< cut, stalled or refused: nothing more comes
+    };
+
+    Impl(std::shared_ptr<Backend> b, ExchangeTimeouts t)
+        : backend(std::move(b)),
+          timeouts(t),
+          deadline(Worker::current()->deadlines(), &Impl::on_deadline, this) {}
+
+    static void on_deadline(void* self) {
+        auto& impl = *static_cast<Impl*>(self);
+        impl.timed_out = true;
+        if (impl.connection) impl.connection->close();
+    }
+    void arm(Milliseconds limit) {
+        if (limit.count() > 0) {
+            deadline.expires_after(limit);
+        } else {
+            deadline.disarm();
+        }
+    }
+
+    OpenError fail(OpenFailure kind, Errc code, std::string_view what) {
+        phase = Phase::failed;
+        deadline.disarm();
+        connection.reset();
+        return {kind, upstream_error(code, backend->settings(), what)};
+    }
+
+    awaitable<std::optional<OpenError>> obtain_connection(bool fresh);
+    awaitable<std::optional<OpenError>> send(const UpstreamRequest& request);
+    awaitable<ErrorCode> send_source(BodySource& source);
+    awaitable<std::optional<OpenError>> read_head(std::string_view method);
+    std::optional<OpenError> take_head(std::string_view method, bool& complete);
+    void decode(std::string_view bytes);
+    void finish();
+
+    std::shared_ptr<Backend> backend;
+    ExchangeTimeouts timeouts;
+    runtime::Deadline deadline;
+    std::unique_ptr<Connection> connection;
+    Phase phase = Phase::connecting;
+    bool reused = false;
+    bool timed_out = false;
+    bool request_complete = false;
+    bool source_failed = false;
+    bool answered = false;  ///< a byte of the answer has come
+    bool keep_alive = false;
+    bool broken = false;    ///< body framing violated
+    int informational = 0;
+
+    std::string buffer;       ///< head bytes, then what of the body came with them
+    std::size_t used = 0;     ///< of `buffer`
+    AnswerHead head;
+    codec::Framing framing = codec::Framing::none;
+    std::uint64_t left = 0;
+    codec::ChunkDecoder chunks;
+    std::vector<std::string_view> pieces;
+};
+
+awaitable<std::optional<OpenError>> Exchange::Impl::obtain_connection(bool fresh) {
+    phase = Phase::connecting;
+    if (!fresh) {
+        connection = ConnectionPool::current().take(backend->serial(), Clock::now());
+        reused = connection != nullptr;
+        if (reused) co_return std::nullopt;
+    }
+    reused = false;
+    auto addresses = backend->addresses();
+    if (addresses->empty()) {
+        co_return fail(OpenFailure::refused, Errc::upstream_refused,
+                       "has no address yet: its host name does not resolve");
+    }
+    connection = std::make_unique<Connection>(co_await asio::this_coro::executor);
+    arm(timeouts.connect);
+    const ErrorCode error = co_await connection->connect(backend->settings(), *addresses);
+    if (!error) co_return std::nullopt;
+    if (timed_out) {
+        co_return fail(OpenFailure::connect_timeout, Errc::upstream_timeout,
+                       "did not accept a connection in time");
+    }
+    co_return fail(OpenFailure::refused, Errc::upstream_refused,
+                   "cannot be reached: " + error.message());
+}
+
+awaitable<ErrorCode> Exchange::Impl::send_source(BodySource& source) {
+    const bool chunked = !source.length();
+    bool peer_spoke = false;
+    for (;;) {
+        arm(timeouts.stall);
+        auto piece = co_await source.next();
+        if (!piece) {
+            source_failed = true;
+            co_return asio::error::operation_aborted;
+        }
+        const std::string_view bytes = *piece;
+        std::string frame;
+        if (chunked) {
+            char size[20];
+            auto [end, ec] = std::to_chars(size, size + sizeof size, bytes.size(), 16);
+            frame.assign(size, end).append("\r\n");
+            if (bytes.empty()) frame.append("\r\n");
+        }
+        ErrorCode error = co_await connection->write(frame, bytes, peer_spoke);
+        if (error || peer_spoke) co_return error;
+        if (bytes.empty()) break;
+        if (chunked) {
+            error = co_await connection->write("\r\n", {}, peer_spoke);
+            if (error || peer_spoke) co_return error;
+        }
+    }
+    request_complete = true;
+    co_return ErrorCode{};
+}
+
+awaitable<std::optional<OpenError>> Exchange::Impl::send(const UpstreamRequest& request) {
+    phase = Phase::waiting;
+    const std::string head_bytes = request_head(backend->settings(), request);
+    arm(timeouts.head);
+    bool peer_spoke = false;
+    ErrorCode error = co_await connection->write(head_bytes, request.body, peer_spoke);
+    if (!error && !peer_spoke) {
+        if (request.source) {
+            error = co_await send_source(*request.source);
+            if (source_failed) {
+                co_return fail(OpenFailure::source_failed, Errc::cancelled,
+                               "did not get the whole request");
+            }
+        } else {
+            request_complete = true;
+        }
+    }
+    arm(timeouts.head);
+    // An error while writing often means that an answer is already there (413, 401): read it.
+    // Where there is none, reading gives the EOF or reset that says so.
+    co_return std::nullopt;
+}
+
+awaitable<std::optional<OpenError>> Exchange::Impl::read_head(std::string_view method) {
+    buffer.clear();
+    used = 0;
+    bool complete = false;
+    while (!complete) {
+        const std::size_t before = buffer.size();
+        buffer.resize(before + kHeadRead);
+        auto [error, n] =
+            co_await connection->read(asio::buffer(buffer.data() + before, kHeadRead), true);
+        buffer.resize(before + n);
+        if (timed_out) {
+            co_return fail(OpenFailure::head_timeout, Errc::upstream_timeout,
+                           "sent no answer in time");
+        }
+        if (error || n == 0) {
+            if (!answered) {
+                co_return fail(OpenFailure::closed_before_head, Errc::bad_gateway,
+                               "closed the connection without an answer");
+            }
+            co_return fail(OpenFailure::bad_head, Errc::bad_gateway,
+                           "closed the connection in the middle of its header");
+        }
+        answered = true;
+        auto failure = take_head(method, complete);
+        if (failure) co_return failure;
+    }
+    co_return std::nullopt;
+}
+
+std::optional<OpenError> Exchange::Impl::take_head(std::string_view method, bool& complete) {
+    thread_local codec::ResponseHead parsed;
+    for (;;) {
+        const std::string_view unread = std::string_view(buffer).substr(used);
+        const auto outcome = codec::parse_response_head(unread, kHeadLimits, method, parsed);
+        if (outcome.state == codec::HeadState::need_more) return std::nullopt;
+        if (outcome.state == codec::HeadState::refused) {
+            return fail(OpenFailure::bad_head, Errc::bad_gateway,
+                        std::string("answered with something that is no HTTP: ") + outcome.why);
+        }
+        used += parsed.size;
+        if (parsed.status >= 200) break;
+        if (parsed.status == 101 || ++informational > kMaxInformational) {
+            return fail(OpenFailure::bad_head, Errc::bad_gateway,
+                        parsed.status == 101 ? "switched protocols though nobody asked"
+                                             : "sent too many interim answers");
+        }
+    }
+    head = reduce_head(parsed);
+    framing = parsed.framing;
+    left = parsed.content_length;
+    keep_alive = parsed.keep_alive && request_complete;
+    phase = Phase::first;
+    complete = true;
+    if (framing == codec::Framing::none || (framing == codec::Framing::length && left == 0)) {
+        finish();
+    }
+    return std::nullopt;
+}
+
+void Exchange::Impl::decode(std::string_view bytes) {
+    pieces.clear();
+    switch (framing) {
+        case codec::Framing::none:
+            break;
+        case codec::Framing::until_close:
+            pieces.push_back(bytes);
+            break;
+        case codec::Framing::length: {
+            const auto mine = static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes.size()));
+            pieces.push_back(bytes.substr(0, mine));
+            left -= mine;
+            if (bytes.size() > mine) keep_alive = false;  // bytes after the answer
+            if (left == 0) finish();
+            break;
+        }
+        case codec::Framing::chunked: {
+            const auto step = chunks.feed(bytes, pieces);
+            if (step.state == codec::ChunkDecoder::State::bad) broken = true;
+            if (step.state == codec::ChunkDecoder::State::done) {
+                if (step.consumed < bytes.size()) keep_alive = false;
+                finish();
+            }
+            break;
+        }
+    }
+}
+
+void Exchange::Impl::finish() {
+    phase = Phase::ended;
+    deadline.disarm();
+    const bool leftover = framing == codec::Framing::none && used < buffer.size();
+    if (connection && keep_alive && !leftover) {
+        ConnectionPool::current().give_back(backend->serial(), std::move(connection), Clock::now());
+    }
+    connection.reset();
+}
+
+Exchange::Exchange(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Exchange::Exchange(Exchange&&) noexcept = default;
+Exchange& Exchange::operator=(Exchange&&) noexcept = default;
+Exchange::~Exchange() = default;
+
+const AnswerHead& Exchange::head() const { return impl_->head; }
+bool Exchange::ended() const { return impl_->phase == Impl::Phase::ended; }
+bool Exchange::ended_by_close() const { return impl_->framing == codec::Framing::until_close; }
+
+awaitable<Exchange::OpenResult> Exchange::open(std::shared_ptr<Backend> backend,
+                                               UpstreamRequest request, ExchangeTimeouts timeouts) {
+    auto impl = std::make_unique<Impl>(std::move(backend), timeouts);
+    std::optional<OpenError> failure;
+    for (bool fresh : {false, true}) {
+        failure = co_await impl->obtain_connection(fresh);
+        if (!failure) failure = co_await impl->send(request);
+        if (!failure) failure = co_await impl->read_head(request.method);
+        if (!failure) co_return Exchange(std::move(impl));
+        // an upload that was partly pulled from the client cannot be sent twice
+        const bool raced = failure->kind == OpenFailure::closed_before_head && impl->reused &&
+                           request.source == nullptr;
+        if (!raced) break;
+    }
+    co_return std::move(*failure);
+}
+
+awaitable<Result<std::span<const std::string_view>>> Exchange::next() {
+    Impl& impl = *impl_;
+    impl.pieces.clear();
+    for (;;) {
+        if (impl.phase == Impl::Phase::ended) co_return std::span<const std::string_view>{};
+        if (impl.broken) {
+            co_return impl
+                .fail(OpenFailure::bad_head, Errc::bad_gateway,
+                      "sent a body whose framing is broken")
+                .error;
+        }
+        const bool first = impl.phase == Impl::Phase::first;
+        std::string_view bytes;
+        if (impl.used < impl.buffer.size()) {
+            bytes = std::string_view(impl.buffer).substr(impl.used);
+            impl.used = impl.buffer.size();
+        } else {
+            if (!first) std::string().swap(impl.buffer);  // an idle stream owns no buffer
+            char* scratch = Worker::current()->scratch();
+            auto [error, n] = co_await impl.connection->read(
+                asio::buffer(scratch, Worker::kScratchSize),
+                impl.framing == codec::Framing::length);
+            if (impl.timed_out || error || n == 0) {
+                if (!impl.timed_out && !error && impl.framing == codec::Framing::until_close) {
+                    impl.keep_alive = false;
+                    impl.finish();
+                    continue;
+                }
+                const auto& settings = impl.backend->settings();
+                if (!impl.timed_out) {
+                    co_return impl.fail(OpenFailure::bad_head, Errc::bad_gateway,
+                                        "closed the connection in the middle of its answer").error;
+                }
+                impl.fail(OpenFailure::head_timeout, Errc::upstream_stalled, {});
+                co_return first ? upstream_error(Errc::upstream_timeout, settings,
+                                                 "sent no part of its answer in time")
+                                : upstream_error(Errc::upstream_stalled, settings,
+                                                 "stopped in the middle of its answer");
+            }
+            bytes = {scratch, n};
+        }
+        impl.decode(bytes);
+        if (impl.pieces.empty()) continue;
+        if (impl.phase != Impl::Phase::ended) {
+            impl.phase = Impl::Phase::streaming;
+            if (impl.timeouts.stall.count() > 0) impl.arm(impl.timeouts.stall);
+        }
+        co_return std::span<const std::string_view>(impl.pieces);
+    }
+}
+
+}  // namespace ollama_proxy::upstream
