@@ -1,0 +1,106 @@
+#include "ollama_proxy/upstream/backend.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+namespace ollama_proxy::upstream {
+namespace {
+
+using std::chrono::seconds;
+
+std::shared_ptr<Backend> backend(const std::string& id, std::uint32_t index = 0) {
+    config::Backend settings;
+    settings.id = id;
+    return std::make_shared<Backend>(settings, config::CircuitBreaker{}, index);
+}
+
+TEST(Backend, IsUnknownAndClosedAtFirst) {
+    const auto b = backend("b", 3);
+    EXPECT_EQ(b->health(), Health::unknown);
+    EXPECT_EQ(b->index(), 3U);
+    EXPECT_FALSE(b->catalog()->known);
+    EXPECT_TRUE(b->addresses()->empty());
+    EXPECT_EQ(b->breaker_state(Clock::now()), BreakerState::closed);
+    EXPECT_NE(b->serial(), backend("b")->serial());
+}
+
+TEST(Backend, TellsWhetherTheHealthChanged) {
+    const auto b = backend("b");
+    EXPECT_TRUE(b->set_health(Health::healthy, "answers"));
+    EXPECT_FALSE(b->set_health(Health::healthy, "answers again"));
+    EXPECT_EQ(b->health_reason(), "answers again");
+    EXPECT_TRUE(b->set_health(Health::unhealthy, "refused"));
+}
+
+TEST(Backend, CountsOutcomesAndFeedsTheBreaker) {
+    const auto b = backend("b");
+    const TimePoint now = Clock::now();
+    for (int i = 0; i < 4; ++i) {
+        EXPECT_TRUE(b->breaker_acquire(now));
+        b->record(Outcome::failure, now);
+    }
+    for (const auto outcome : {Outcome::busy, Outcome::cancelled}) {
+        EXPECT_TRUE(b->breaker_acquire(now));
+        b->record(outcome, now);
+    }
+    EXPECT_EQ(b->breaker_state(now), BreakerState::closed);
+    EXPECT_TRUE(b->breaker_acquire(now));
+    b->record(Outcome::failure, now);
+    EXPECT_EQ(b->breaker_state(now), BreakerState::open);
+    EXPECT_FALSE(b->breaker_would_allow(now));
+    EXPECT_FALSE(b->breaker_acquire(now));
+    EXPECT_GT(b->breaker_retry_at(), now);
+    EXPECT_GT(b->error_share(now), 0.0);
+    EXPECT_EQ(b->requests(), 7U);
+    EXPECT_EQ(b->failures(), 5U);
+}
+
+TEST(Backend, ForgetsAbsentModelsWhenAsked) {
+    const auto b = backend("b");
+    EXPECT_FALSE(b->is_absent("m:latest"));
+    b->mark_absent("m:latest");
+    b->mark_absent("m:latest");
+    EXPECT_TRUE(b->is_absent("m:latest"));
+    EXPECT_FALSE(b->is_absent("n:latest"));
+    b->clear_absent();
+    EXPECT_FALSE(b->is_absent("m:latest"));
+}
+
+TEST(Backend, RemembersABoundedNumberOfAbsentModels) {
+    const auto b = backend("b");
+    for (int i = 0; i < 1000; ++i) b->mark_absent(std::to_string(i));
+    EXPECT_FALSE(b->is_absent("0"));
+    EXPECT_TRUE(b->is_absent("999"));
+}
+
+TEST(Backend, LearnsWhichRoutesItLacks) {
+    const auto b = backend("b");
+    EXPECT_FALSE(b->lacks(codec::Api::responses));
+    b->mark_lacking(codec::Api::responses);
+    EXPECT_TRUE(b->lacks(codec::Api::responses));
+    EXPECT_FALSE(b->lacks(codec::Api::messages));
+    b->clear_lacking();
+    EXPECT_FALSE(b->lacks(codec::Api::responses));
+}
+
+TEST(Backend, IsParkedForAMinuteAtMostAndNeverShortened) {
+    const auto b = backend("b");
+    const TimePoint now = Clock::now();
+    EXPECT_FALSE(b->is_parked(now));
+    b->park_until(now + seconds(1'000'000'000));
+    EXPECT_TRUE(b->is_parked(now + seconds(59)));
+    EXPECT_FALSE(b->is_parked(now + seconds(62)));
+    b->park_until(now + seconds(1));
+    EXPECT_TRUE(b->is_parked(now + seconds(59)));
+}
+
+TEST(BackendSet, FindsById) {
+    BackendSet set{{backend("a"), backend("b")}};
+    EXPECT_EQ(set.find("b"), set.backends[1]);
+    EXPECT_EQ(set.find("c"), nullptr);
+}
+
+}  // namespace
+}  // namespace ollama_proxy::upstream
