@@ -1,11 +1,12 @@
 #include "router/admission.hpp"
 
-#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
 #include <cmath>
 
 namespace ollama_proxy::router {
@@ -117,10 +118,9 @@ asio::awaitable<Result<Admitted>> Admission::acquire(std::span<const Place> plac
             }
         }
         if (queue_.size() >= settings.max_waiting) {
-            Error full = make_error(Errc::queue_full,
-                                    "every backend is busy and the queue is full (" +
-                                        std::to_string(queue_.size()) +
-                                        " waiting); try again later");
+            Error full = make_error(
+                Errc::queue_full, "every backend is busy and the queue is full (" +
+                                      std::to_string(queue_.size()) + " waiting); try again later");
             full.retry_after_s = 1;
             co_return full;
         }
@@ -152,9 +152,9 @@ asio::awaitable<Result<Admitted>> Admission::acquire(std::span<const Place> plac
     if (Clock::now() < limit) {
         co_return make_error(Errc::cancelled, "the client left while waiting");
     }
-    Error late = make_error(Errc::queue_timeout,
-                            "waited " + std::to_string(settings.timeout.count()) +
-                                " ms for a free backend; try again later");
+    Error late =
+        make_error(Errc::queue_timeout, "waited " + std::to_string(settings.timeout.count()) +
+                                            " ms for a free backend; try again later");
     late.retry_after_s = 1;
     co_return late;
 }

@@ -6,8 +6,9 @@
 #include "ollama_proxy/router/request.hpp"
 #include "ollama_proxy/upstream/backend.hpp"
 
-#include <array>
 #include <boost/asio/awaitable.hpp>
+
+#include <array>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -105,8 +106,7 @@ class Admission {
 
     bool take(const Place& place, Priority priority);
     [[nodiscard]] Permit make_permit(const Place& place, Priority priority);
-    void release(const upstream::Backend& backend, const std::string& model_key,
-                 Priority priority);
+    void release(const upstream::Backend& backend, const std::string& model_key, Priority priority);
     void grant_waiters();
 
     mutable std::mutex mutex_;

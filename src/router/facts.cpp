@@ -69,8 +69,8 @@ void gather_facts(const Generation& generation, const Wanted& wanted,
         if (knowledge[i].listed) ++listing;
         out[i].warm = catalog->is_loaded(key);
     }
-    const bool mode_busy =
-        policy.max_concurrency && all_in_flight >= static_cast<std::size_t>(*policy.max_concurrency);
+    const bool mode_busy = policy.max_concurrency &&
+                           all_in_flight >= static_cast<std::size_t>(*policy.max_concurrency);
     for (std::size_t i = 0; i < backends.size(); ++i) {
         const upstream::Backend& backend = *backends[i];
         const config::Backend& settings = backend.settings();
@@ -91,10 +91,9 @@ void gather_facts(const Generation& generation, const Wanted& wanted,
                 facts.thermal_headroom_c = *device->limit_c - *device->temperature_c;
             }
         }
-        facts.preferred_model =
-            std::ranges::any_of(settings.model_capability.preferred_models, [&](const auto& name) {
-                return same_model(settings.type, name, wanted.model);
-            });
+        facts.preferred_model = std::ranges::any_of(
+            settings.model_capability.preferred_models,
+            [&](const auto& name) { return same_model(settings.type, name, wanted.model); });
         facts.error_share = backend.error_share(now);
         facts.target_by_alias = wanted.by_alias;
         facts.lists_model = knowledge[i].listed || !knowledge[i].catalog_known;

@@ -23,8 +23,8 @@ struct Generation {
 
 /// What one request is after, in the terms of the catalogs.
 struct Wanted {
-    std::string model;          ///< after aliases; empty = the request names none
-    std::string ollama_key;     ///< how ollama backends spell it
+    std::string model;       ///< after aliases; empty = the request names none
+    std::string ollama_key;  ///< how ollama backends spell it
     codec::Api api = codec::Api::chat_completions;
     bool by_alias = false;
     const std::vector<bool>* tried = nullptr;  ///< by index: failed for this very request

@@ -117,13 +117,14 @@ awaitable<Result<ResponseStream>> Router::unload(const InferenceRequest& request
         one.method = "POST";
         one.target = codec::path_of(request.api);
         one.fields = request.fields;
-        one.body = wanted.by_alias
-                       ? codec::replace_model(request.body, request.scan, wanted.model)
-                       : request.body;
+        one.body = wanted.by_alias ? codec::replace_model(request.body, request.scan, wanted.model)
+                                   : request.body;
         one.refresh_catalog = true;
         auto answer = co_await forward(one, context, info);
-        if (answer) last = std::move(answer);
-        else if (!last) last = answer.error();
+        if (answer)
+            last = std::move(answer);
+        else if (!last)
+            last = answer.error();
     }
     co_return std::move(*last);
 }

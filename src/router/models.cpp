@@ -39,8 +39,8 @@ awaitable<ModelsView> Router::models(Clock::duration max_age) {
         for (const upstream::Model& model : catalog->models) {
             auto [at, is_new] = seen.try_emplace(model.key, view.models.size());
             if (is_new) {
-                view.models.push_back({model.name, model.created, model.owned_by, model.json, {},
-                                       false});
+                view.models.push_back(
+                    {model.name, model.created, model.owned_by, model.json, {}, false});
             }
             ModelView& entry = view.models[at->second];
             entry.backends.push_back(backend->id());
@@ -58,8 +58,8 @@ awaitable<ModelsView> Router::models(Clock::duration max_age) {
     }
     for (const auto& [alias, model] : generation->config->router.aliases) {
         if (seen.contains(alias)) continue;
-        const auto target = std::ranges::find_if(
-            view.models, [&](const ModelView& m) { return m.name == model; });
+        const auto target =
+            std::ranges::find_if(view.models, [&](const ModelView& m) { return m.name == model; });
         if (target == view.models.end()) continue;
         ModelView entry = *target;
         entry.name = alias;

@@ -82,8 +82,8 @@ Error nobody_error(const Generation& generation, const Wanted& wanted, const Rou
         return make_error(Errc::model_not_found,
                           "model '" + wanted.model + "' is not available (" + list + ")", "model");
     }
-    Error error = make_error(Errc::no_available_backends,
-                             "no backend can take the request (" + list + ")");
+    Error error =
+        make_error(Errc::no_available_backends, "no backend can take the request (" + list + ")");
     error.retry_after_s = 5;
     return error;
 }

@@ -55,15 +55,15 @@ Step ResponseStream::Impl::judge_end() {
     if (watcher && !watcher->complete()) {
         const codec::AnswerFacts& seen = watcher->facts();
         if (seen.error) {
-            return broken(make_error(Errc::bad_gateway, "the backend reported: " +
-                                                            seen.error_message),
-                          false);
+            return broken(
+                make_error(Errc::bad_gateway, "the backend reported: " + seen.error_message),
+                false);
         }
         if (!seen.blind) {
-            return broken(make_error(Errc::bad_gateway,
-                                     "backend '" + backend->id() +
-                                         "' ended its answer without completing it"),
-                          watcher->at_boundary());
+            return broken(
+                make_error(Errc::bad_gateway, "backend '" + backend->id() +
+                                                  "' ended its answer without completing it"),
+                watcher->at_boundary());
         }
     }
     outcome.record(upstream::Outcome::success);

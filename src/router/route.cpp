@@ -1,10 +1,10 @@
-#include "router/router_impl.hpp"
-
 #include "ollama_proxy/codec/error_body.hpp"
 #include "ollama_proxy/common/ascii.hpp"
+#include "router/router_impl.hpp"
+
+#include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
-#include <boost/asio/this_coro.hpp>
 #include <charconv>
 
 namespace ollama_proxy::router {
@@ -61,12 +61,12 @@ class Search {
     std::string body_with_alias_;
     RetryBudget::Lease lease_;
 
-    unsigned attempts_ = 0;        ///< answers and timeouts so far
+    unsigned attempts_ = 0;  ///< answers and timeouts so far
     bool may_retry_ = true;
     bool probed_ = false;
-    Answer first_error_;           ///< the first backend answer that was an error, for the end
-    std::optional<Error> failure_; ///< the gravest failure without an answer
-    int retry_after_s_ = 0;        ///< longest seen
+    Answer first_error_;            ///< the first backend answer that was an error, for the end
+    std::optional<Error> failure_;  ///< the gravest failure without an answer
+    int retry_after_s_ = 0;         ///< longest seen
 };
 
 int seconds_of(std::string_view retry_after) {
@@ -112,8 +112,7 @@ Result<std::optional<std::uint32_t>> Search::target() const {
         known += (known.empty() ? "" : ", ") + backend->id();
     }
     return make_error(Errc::backend_not_found,
-                      "no backend is called '" + id + "'; there are: " + known,
-                      "X-Target-Backend");
+                      "no backend is called '" + id + "'; there are: " + known, "X-Target-Backend");
 }
 
 void Search::note_decision() {
@@ -165,10 +164,9 @@ awaitable<Result<ResponseStream>> Search::run() {
         router_.rank(*generation_, wanted_, request_.hints, *target_index, ranking_);
         if (ranking_.decision.usable.empty() || !may_retry_) {
             // a backend that was started after the proxy serves its first request already
-            const bool refused_by_health =
-                std::ranges::any_of(ranking_.decision.refused, [](const RankedCandidate& c) {
-                    return c.refusal == Refusal::unhealthy;
-                });
+            const bool refused_by_health = std::ranges::any_of(
+                ranking_.decision.refused,
+                [](const RankedCandidate& c) { return c.refusal == Refusal::unhealthy; });
             if (!probed_ && may_retry_ && refused_by_health) {
                 probed_ = true;
                 if (co_await router_.health.probe_refused(kProbeWait)) continue;
@@ -205,8 +203,7 @@ awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Pe
     upstream_request.body = request_.body;
     if (wanted_.by_alias && request_.scan.model_end > 0) {
         if (body_with_alias_.empty()) {
-            body_with_alias_ =
-                codec::replace_model(request_.body, request_.scan, wanted_.model);
+            body_with_alias_ = codec::replace_model(request_.body, request_.scan, wanted_.model);
         }
         upstream_request.body = body_with_alias_;
     }
@@ -300,8 +297,8 @@ awaitable<bool> Search::fill_events(Answer& answer) {
             // an empty stream, or one short line without its end: the rest is judged in next()
             if (!answer->first.empty() || answer->watcher->complete()) co_return true;
             answer->outcome.record(Outcome::failure);
-            failure_ = make_error(Errc::bad_gateway, "backend '" + answer->backend->id() +
-                                                         "' sent an empty stream");
+            failure_ = make_error(Errc::bad_gateway,
+                                  "backend '" + answer->backend->id() + "' sent an empty stream");
             keep(nullptr);
             co_return false;
         }

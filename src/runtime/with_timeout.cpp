@@ -1,6 +1,7 @@
 #include "ollama_proxy/runtime/with_timeout.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+
 #include <exception>
 
 namespace ollama_proxy::runtime::detail {

@@ -1,6 +1,7 @@
 #include "ollama_proxy/runtime/worker_pool.hpp"
 
 #include <boost/asio/post.hpp>
+
 #include <pthread.h>
 #include <string>
 

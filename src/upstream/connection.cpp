@@ -1,11 +1,12 @@
 #include "upstream/connection.hpp"
 
-#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+
+#include <array>
 #include <cerrno>
 #include <sys/socket.h>
 #include <sys/uio.h>

@@ -5,9 +5,10 @@
 #include "upstream/connection_pool.hpp"
 #include "upstream/request_head.hpp"
 
-#include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
+
+#include <algorithm>
 #include <charconv>
 
 namespace ollama_proxy::upstream {
@@ -82,11 +83,11 @@ struct Exchange::Impl {
     bool source_failed = false;
     bool answered = false;  ///< a byte of the answer has come
     bool keep_alive = false;
-    bool broken = false;    ///< body framing violated
+    bool broken = false;  ///< body framing violated
     int informational = 0;
 
-    std::string buffer;       ///< head bytes, then what of the body came with them
-    std::size_t used = 0;     ///< of `buffer`
+    std::string buffer;    ///< head bytes, then what of the body came with them
+    std::size_t used = 0;  ///< of `buffer`
     AnswerHead head;
     codec::Framing framing = codec::Framing::none;
     std::uint64_t left = 0;
@@ -314,9 +315,9 @@ awaitable<Result<std::span<const std::string_view>>> Exchange::next() {
         } else {
             if (!first) std::string().swap(impl.buffer);  // an idle stream owns no buffer
             char* scratch = Worker::current()->scratch();
-            auto [error, n] = co_await impl.connection->read(
-                asio::buffer(scratch, Worker::kScratchSize),
-                impl.framing == codec::Framing::length);
+            auto [error, n] =
+                co_await impl.connection->read(asio::buffer(scratch, Worker::kScratchSize),
+                                               impl.framing == codec::Framing::length);
             if (impl.timed_out || error || n == 0) {
                 if (!impl.timed_out && !error && impl.framing == codec::Framing::until_close) {
                     impl.keep_alive = false;
@@ -325,8 +326,10 @@ awaitable<Result<std::span<const std::string_view>>> Exchange::next() {
                 }
                 const auto& settings = impl.backend->settings();
                 if (!impl.timed_out) {
-                    co_return impl.fail(OpenFailure::bad_head, Errc::bad_gateway,
-                                        "closed the connection in the middle of its answer").error;
+                    co_return impl
+                        .fail(OpenFailure::bad_head, Errc::bad_gateway,
+                              "closed the connection in the middle of its answer")
+                        .error;
                 }
                 impl.fail(OpenFailure::head_timeout, Errc::upstream_stalled, {});
                 co_return first ? upstream_error(Errc::upstream_timeout, settings,

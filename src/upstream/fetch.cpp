@@ -8,6 +8,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+
 #include <vector>
 
 namespace ollama_proxy::upstream {
@@ -22,8 +23,8 @@ constexpr std::size_t kMaxBody = 16 * 1024 * 1024;
 constexpr std::size_t kReadSize = 16 * 1024;
 
 Error broken(const config::Backend& backend, std::string_view what) {
-    return make_error(Errc::bad_gateway,
-                      "backend '" + backend.id + "' answered a probe wrongly: " + std::string(what));
+    return make_error(Errc::bad_gateway, "backend '" + backend.id +
+                                             "' answered a probe wrongly: " + std::string(what));
 }
 
 /// The answer to one request on a connection that is used once.

@@ -3,8 +3,9 @@
 #include "ollama_proxy/codec/stream_watcher.hpp"
 #include "ollama_proxy/common/error.hpp"
 
-#include <array>
 #include <boost/asio/awaitable.hpp>
+
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>

@@ -10,6 +10,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,10 +26,10 @@ struct RouteInfo {
     double estimated_latency_ms = 0;
     std::optional<double> estimated_watts;
     std::string reason;
-    std::string alternatives;   ///< comma list, best first
+    std::string alternatives;  ///< comma list, best first
     std::size_t queue_depth = 0;
     double queue_wait_ms = 0;
-    std::string mode;           ///< effective mode
+    std::string mode;  ///< effective mode
 };
 
 /// A request body that comes piece by piece (blobs), pulled while it is sent on.
@@ -42,7 +43,7 @@ class UploadSource {
 
 /// A request that is passed to one backend as it is: model management.
 struct ForwardRequest {
-    std::string backend;        ///< id from X-Target-Backend; empty = the default backend
+    std::string backend;  ///< id from X-Target-Backend; empty = the default backend
     std::string method;
     std::string target;
     std::string fields;

@@ -16,10 +16,10 @@ struct BackendView {
     std::string hardware;
     std::string endpoint;
     bool enabled = true;
-    std::string state;    ///< "healthy", "unhealthy", "unknown", "disabled"
-    bool healthy = false; ///< requests may go there now
-    std::string reason;   ///< why not, empty when all is well
-    std::string circuit;  ///< "closed", "open", "half-open"
+    std::string state;     ///< "healthy", "unhealthy", "unknown", "disabled"
+    bool healthy = false;  ///< requests may go there now
+    std::string reason;    ///< why not, empty when all is well
+    std::string circuit;   ///< "closed", "open", "half-open"
     std::vector<std::string> models;
     std::vector<std::string> loaded_models;
     std::size_t queue_depth = 0;
@@ -65,9 +65,9 @@ struct LoadedModelView {
 };
 
 struct ModelsView {
-    std::vector<ModelView> models;          ///< each name once, in configuration order
+    std::vector<ModelView> models;  ///< each name once, in configuration order
     std::vector<LoadedModelView> loaded;
-    std::string version;                    ///< lowest of the Ollama backends, empty if none said
+    std::string version;  ///< lowest of the Ollama backends, empty if none said
 };
 
 }  // namespace ollama_proxy::router

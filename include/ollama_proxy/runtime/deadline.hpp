@@ -53,9 +53,8 @@ class DeadlineQueue {
     struct ByKey {
         bool operator()(const Deadline& a, const Deadline& b) const { return a.key_ < b.key_; }
     };
-    using Set =
-        boost::intrusive::multiset<Deadline, boost::intrusive::compare<ByKey>,
-                                   boost::intrusive::constant_time_size<false>>;
+    using Set = boost::intrusive::multiset<Deadline, boost::intrusive::compare<ByKey>,
+                                           boost::intrusive::constant_time_size<false>>;
 
     void insert(Deadline& deadline, TimePoint due);
     void set_kernel_timer(TimePoint at);

@@ -2,9 +2,10 @@
 
 #include "ollama_proxy/runtime/deadline.hpp"
 
-#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <thread>

@@ -6,6 +6,7 @@
 #include "ollama_proxy/upstream/backend.hpp"
 
 #include <boost/asio/awaitable.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,18 +32,18 @@ class BodySource {
 /// What is sent to a backend. The views must live until `Exchange::open` returns.
 struct UpstreamRequest {
     std::string_view method = "POST";
-    std::string_view target;         ///< path without the backend's base path, for example "/api/chat"
-    std::string_view fields;         ///< header lines, CRLF each, from the allow-list
+    std::string_view target;  ///< path without the backend's base path, for example "/api/chat"
+    std::string_view fields;  ///< header lines, CRLF each, from the allow-list
     std::string_view authorization;  ///< the client's; sent only where the backend is configured so
     std::string_view body;
-    BodySource* source = nullptr;    ///< instead of `body`
+    BodySource* source = nullptr;  ///< instead of `body`
 };
 
 /// How long to wait. With `stall` zero, `head` limits the whole answer.
 struct ExchangeTimeouts {
     Milliseconds connect{2000};
-    Milliseconds head{120000};   ///< until the first body byte
-    Milliseconds stall{60000};   ///< between pieces afterwards
+    Milliseconds head{120000};  ///< until the first body byte
+    Milliseconds stall{60000};  ///< between pieces afterwards
 };
 
 /// Why no answer was had. Decides who is asked next and whether it costs the retry budget.

@@ -1,6 +1,7 @@
 #include "ollama_proxy/common/request_id.hpp"
 
 #include <gtest/gtest.h>
+
 #include <set>
 
 namespace ollama_proxy {

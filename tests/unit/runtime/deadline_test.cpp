@@ -1,6 +1,7 @@
 #include "ollama_proxy/runtime/deadline.hpp"
 
 #include <gtest/gtest.h>
+
 #include <memory>
 #include <vector>
 

@@ -8,6 +8,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
+
 #include <stdexcept>
 
 namespace ollama_proxy::runtime {
@@ -49,9 +50,8 @@ awaitable<void> empty_then(TaskGroup& group, bool* seen) {
 struct GroupTest : testing::Test {
     asio::io_context context;
     std::vector<std::string> failures;
-    TaskGroup group{context.get_executor(), [this](const std::string& text) {
-                        failures.push_back(text);
-                    }};
+    TaskGroup group{context.get_executor(),
+                    [this](const std::string& text) { failures.push_back(text); }};
 };
 
 TEST_F(GroupTest, TotalCancellationEndsTasksAndEmptiesTheGroup) {

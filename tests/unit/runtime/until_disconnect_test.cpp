@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
+
 #include <stdexcept>
 
 namespace ollama_proxy::runtime {
@@ -38,9 +39,8 @@ struct Pair : testing::Test {
     std::optional<int> watch_while(awaitable<int> operation, Then then, std::size_t limit = 64) {
         DisconnectWatch watch(socket, buffer, limit);
         std::optional<int> out;
-        asio::co_spawn(context, run(watch, std::move(operation), &out), [&](std::exception_ptr e) {
-            failed = !!e;
-        });
+        asio::co_spawn(context, run(watch, std::move(operation), &out),
+                       [&](std::exception_ptr e) { failed = !!e; });
         context.poll();
         then();
         context.restart();
@@ -76,9 +76,9 @@ TEST_F(Pair, AClosedPeerCancelsTheOperation) {
 }
 
 TEST_F(Pair, AHalfClosedPeerCountsAsGone) {
-    EXPECT_EQ(watch_while(after(1h, 42, &cancelled),
-                          [&] { peer.shutdown(tcp::socket::shutdown_send); }),
-              std::nullopt);
+    EXPECT_EQ(
+        watch_while(after(1h, 42, &cancelled), [&] { peer.shutdown(tcp::socket::shutdown_send); }),
+        std::nullopt);
     EXPECT_TRUE(gone);
 }
 

@@ -3,6 +3,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
+
 #include <stdexcept>
 
 namespace ollama_proxy::runtime {
@@ -75,9 +76,9 @@ TEST(WithTimeout, CancelledFromOutsideItCancelsTheOperation) {
     int cancelled = 0;
     std::optional<int> out;
     bool ended = false;
-    asio::co_spawn(context, run_accepting_total(&cancelled, &out),
-                   asio::bind_cancellation_slot(signal.slot(),
-                                                [&](std::exception_ptr) { ended = true; }));
+    asio::co_spawn(
+        context, run_accepting_total(&cancelled, &out),
+        asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr) { ended = true; }));
     context.poll();
     EXPECT_FALSE(ended);
     signal.emit(asio::cancellation_type::total);

@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
+
 #include <latch>
 
 namespace ollama_proxy::runtime {

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <utility>
+
+namespace ollama_proxy::http {
+
+/// Bytes of request bodies that are held in memory, over all connections. Thread: any.
+class ByteBudget {
+  public:
+    explicit ByteBudget(std::size_t limit) : limit_(limit) {}
+
+    /// A part of the budget; given back when it dies.
+    class Lease {
+      public:
+        Lease() = default;
+        Lease(Lease&& other) noexcept
+            : budget_(std::exchange(other.budget_, nullptr)),
+              size_(std::exchange(other.size_, 0)) {}
+        Lease& operator=(Lease&& other) noexcept {
+            std::swap(budget_, other.budget_);
+            std::swap(size_, other.size_);
+            return *this;
+        }
+        ~Lease() {
+            if (budget_) budget_->used_.fetch_sub(size_, std::memory_order_relaxed);
+        }
+
+      private:
+        friend class ByteBudget;
+        ByteBudget* budget_ = nullptr;
+        std::size_t size_ = 0;
+    };
+
+    /// Adds `bytes` to a lease. False, and nothing added, when less than `spare_percent` of the
+    /// budget would stay free.
+    [[nodiscard]] bool extend(Lease& lease, std::size_t bytes, unsigned spare_percent) {
+        const std::size_t allowed = limit_ / 100 * (100 - spare_percent);
+        const std::size_t before = used_.fetch_add(bytes, std::memory_order_relaxed);
+        if (before + bytes > allowed) {
+            used_.fetch_sub(bytes, std::memory_order_relaxed);
+            return false;
+        }
+        lease.budget_ = this;
+        lease.size_ += bytes;
+        return true;
+    }
+
+  private:
+    const std::size_t limit_;
+    std::atomic<std::size_t> used_{0};
+};
+
+}  // namespace ollama_proxy::http

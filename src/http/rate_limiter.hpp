@@ -1,0 +1,36 @@
+#pragma once
+
+#include "ollama_proxy/common/clock.hpp"
+#include "ollama_proxy/config/config.hpp"
+
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+namespace ollama_proxy::http {
+
+/// A token bucket per client: `rate` requests a second, `burst` at once. Bounded: with more
+/// clients than it can remember, the ones whose buckets are full again are forgotten.
+/// Thread: any; pure but for its lock.
+class RateLimiter {
+  public:
+    explicit RateLimiter(const config::RateLimit& settings) : settings_(settings) {}
+
+    /// 0 = go ahead; else the seconds after which the next request will pass.
+    [[nodiscard]] int take(const std::string& client, TimePoint now);
+
+  private:
+    static constexpr std::size_t kMaxClients = 10000;
+    struct Bucket {
+        double tokens;
+        TimePoint at;
+    };
+    void forget_full(TimePoint now);
+    [[nodiscard]] double level(const Bucket& bucket, TimePoint now) const;
+
+    const config::RateLimit settings_;
+    std::mutex mutex_;
+    std::unordered_map<std::string, Bucket> buckets_;
+};
+
+}  // namespace ollama_proxy::http

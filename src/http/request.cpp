@@ -1,0 +1,49 @@
+#include "http/request.hpp"
+
+#include "ollama_proxy/common/ascii.hpp"
+#include "ollama_proxy/common/request_id.hpp"
+
+namespace ollama_proxy::http {
+namespace {
+
+/// absolute-form ("http://host/path") becomes origin-form; the parser has compared the host.
+std::string_view without_authority(std::string_view target) {
+    const std::size_t scheme = target.find("://");
+    if (target.starts_with('/') || scheme == target.npos) return target;
+    const std::size_t slash = target.find('/', scheme + 3);
+    return slash == target.npos ? std::string_view("/") : target.substr(slash);
+}
+
+}  // namespace
+
+Request make_request(const codec::RequestHead& head, TimePoint received) {
+    Request request;
+    request.method = head.method;
+    const std::string_view target = without_authority(head.target);
+    const std::size_t question = target.find('?');
+    request.path = target.substr(0, question);
+    if (question != target.npos) request.query = target.substr(question + 1);
+    request.verb = parse_verb(head.method);
+    request.route = find_route(request.path);
+    request.dialect = codec::error_dialect_of(request.path);
+    request.minor_version = head.minor_version;
+    request.keep_alive = head.keep_alive;
+    request.expect_continue = head.expect_continue;
+    request.framing = head.framing;
+    request.content_length = head.content_length;
+    request.host = head.host;
+    request.origin = head.get("origin");
+    request.has_origin = head.get("origin").data() != nullptr;
+    request.sec_fetch_site = head.get("sec-fetch-site");
+    request.content_encoding = head.get("content-encoding");
+    request.authorization = head.get("authorization");
+    request.api_key = head.get("x-api-key");
+    request.asked_headers = head.get("access-control-request-headers");
+    request.private_network = iequals(head.get("access-control-request-private-network"), "true");
+    const std::string_view id = head.get("x-request-id");
+    request.request_id = is_valid_request_id(id) ? std::string(id) : make_request_id();
+    request.received = received;
+    return request;
+}
+
+}  // namespace ollama_proxy::http

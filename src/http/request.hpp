@@ -1,0 +1,46 @@
+#pragma once
+
+#include "http/routes.hpp"
+#include "ollama_proxy/codec/error_body.hpp"
+#include "ollama_proxy/codec/http1.hpp"
+#include "ollama_proxy/common/clock.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace ollama_proxy::http {
+
+/// A request head in owned values: the connection's buffer moves on while it is answered.
+struct Request {
+    std::string method;
+    std::string path;   ///< as sent, without query
+    std::string query;  ///< without '?'
+    Verb verb = kNoVerb;
+    const Route* route = nullptr;
+    codec::ErrorDialect dialect = codec::ErrorDialect::openai;
+    int minor_version = 1;
+    bool keep_alive = true;
+    bool expect_continue = false;
+    codec::Framing framing = codec::Framing::none;
+    std::uint64_t content_length = 0;
+
+    std::string host;
+    std::string origin;
+    bool has_origin = false;
+    std::string sec_fetch_site;
+    std::string content_encoding;
+    std::string authorization;
+    std::string api_key;           ///< x-api-key
+    std::string asked_headers;     ///< Access-Control-Request-Headers
+    bool private_network = false;  ///< Access-Control-Request-Private-Network
+    std::string request_id;
+    TimePoint received{};
+
+    [[nodiscard]] bool has_body() const { return framing != codec::Framing::none; }
+};
+
+/// Copies what is needed out of a parsed head and finds the route. Chooses a request id where the
+/// client gave none or an unfit one. Pure but for that.
+[[nodiscard]] Request make_request(const codec::RequestHead& head, TimePoint received);
+
+}  // namespace ollama_proxy::http

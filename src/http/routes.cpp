@@ -1,0 +1,84 @@
+#include "http/routes.hpp"
+
+#include <array>
+#include <string>
+
+namespace ollama_proxy::http {
+namespace {
+
+using codec::Api;
+using enum Handler;
+
+constexpr std::uint8_t kRead = kGet | kHead;
+constexpr Api kNoApi = Api::chat_completions;
+
+constexpr std::array kRoutes{
+    Route{"/v1/chat/completions", false, kPost, inference, Permission::inference,
+          Api::chat_completions},
+    Route{"/v1/completions", false, kPost, inference, Permission::inference, Api::completions},
+    Route{"/v1/embeddings", false, kPost, inference, Permission::inference, Api::embeddings},
+    Route{"/v1/responses", false, kPost, inference, Permission::inference, Api::responses},
+    Route{"/v1/messages", false, kPost, inference, Permission::inference, Api::messages},
+    Route{"/v1/messages/count_tokens", false, kPost, inference, Permission::inference,
+          Api::count_tokens},
+    Route{"/v1/models", false, kRead, models, Permission::read, kNoApi},
+    Route{"/v1/models/", true, kRead, model, Permission::read, kNoApi},
+    Route{"/api/chat", false, kPost, inference, Permission::inference, Api::ollama_chat},
+    Route{"/api/generate", false, kPost, inference, Permission::inference, Api::ollama_generate},
+    Route{"/api/embed", false, kPost, inference, Permission::inference, Api::ollama_embed},
+    Route{"/api/embeddings", false, kPost, inference, Permission::inference,
+          Api::ollama_embeddings},
+    Route{"/api/show", false, kPost, inference, Permission::inference, Api::ollama_show},
+    Route{"/api/tags", false, kRead, tags, Permission::read, kNoApi},
+    Route{"/api/ps", false, kRead, running, Permission::read, kNoApi},
+    Route{"/api/version", false, kRead, version, Permission::read, kNoApi},
+    Route{"/api/pull", false, kPost, management, Permission::admin, kNoApi},
+    Route{"/api/push", false, kPost, management, Permission::admin, kNoApi},
+    Route{"/api/create", false, kPost, management, Permission::admin, kNoApi},
+    Route{"/api/copy", false, kPost, management, Permission::admin, kNoApi},
+    Route{"/api/delete", false, kDelete, management, Permission::admin, kNoApi},
+    Route{"/api/blobs/", true, kHead | kPost, blob, Permission::admin, kNoApi},
+    Route{"/", false, kRead, root, Permission::none, kNoApi},
+    Route{"/health", false, kRead, health, Permission::read, kNoApi},
+    Route{"/healthz", false, kRead, alive, Permission::none, kNoApi},
+    Route{"/readyz", false, kRead, ready, Permission::none, kNoApi},
+    Route{"/backends", false, kRead, backends, Permission::read, kNoApi},
+};
+
+}  // namespace
+
+const Route* find_route(std::string_view path) {
+    for (const Route& route : kRoutes) {
+        if (route.is_prefix ? path.size() > route.path.size() && path.starts_with(route.path)
+                            : path == route.path) {
+            return &route;
+        }
+    }
+    return nullptr;
+}
+
+Verb parse_verb(std::string_view method) {
+    if (method == "POST") return kPost;
+    if (method == "GET") return kGet;
+    if (method == "HEAD") return kHead;
+    if (method == "DELETE") return kDelete;
+    if (method == "OPTIONS") return kOptions;
+    return kNoVerb;
+}
+
+std::string allow_list(std::uint8_t verbs) {
+    std::string out;
+    const auto add = [&](Verb verb, std::string_view name) {
+        if (!(verbs & verb)) return;
+        if (!out.empty()) out += ", ";
+        out += name;
+    };
+    add(kGet, "GET");
+    add(kHead, "HEAD");
+    add(kPost, "POST");
+    add(kDelete, "DELETE");
+    add(kOptions, "OPTIONS");
+    return out;
+}
+
+}  // namespace ollama_proxy::http

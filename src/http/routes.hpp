@@ -1,0 +1,54 @@
+#pragma once
+
+#include "http/gate.hpp"
+#include "ollama_proxy/codec/request_scan.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ollama_proxy::http {
+
+/// What answers a request.
+enum class Handler : std::uint8_t {
+    inference,   ///< routed to a backend; `api` says as what
+    management,  ///< pull, push, create, copy, delete: passed to one backend
+    blob,        ///< HEAD/POST /api/blobs/*: passed on as it streams
+    root,        ///< GET /: "Ollama is running"
+    health,      ///< GET /health
+    alive,       ///< GET /healthz
+    ready,       ///< GET /readyz
+    backends,    ///< GET /backends
+    models,      ///< GET /v1/models
+    model,       ///< GET /v1/models/{id}
+    tags,        ///< GET /api/tags
+    running,     ///< GET /api/ps
+    version,     ///< GET /api/version
+};
+
+/// Verbs as bits, so that a path can answer 405 with its list.
+enum Verb : std::uint8_t {
+    kNoVerb = 0,
+    kGet = 1,
+    kHead = 2,
+    kPost = 4,
+    kDelete = 8,
+    kOptions = 16,
+};
+[[nodiscard]] Verb parse_verb(std::string_view method);
+/// "GET, HEAD"
+[[nodiscard]] std::string allow_list(std::uint8_t verbs);
+
+struct Route {
+    std::string_view path;  ///< ends with '/' and `is_prefix`: what follows is an argument
+    bool is_prefix;
+    std::uint8_t verbs;
+    Handler handler;
+    Permission permission;
+    codec::Api api;  ///< inference only
+};
+
+/// The route of a path (without query), or nullptr.
+[[nodiscard]] const Route* find_route(std::string_view path);
+
+}  // namespace ollama_proxy::http

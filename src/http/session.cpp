@@ -1,0 +1,218 @@
+#include "http/session.hpp"
+
+#include "http/hints.hpp"
+#include "http/status_replies.hpp"
+#include "ollama_proxy/common/ascii.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+
+namespace ollama_proxy::http {
+using boost::asio::awaitable;
+
+Session::Session(std::shared_ptr<Shared> shared, boost::asio::ip::tcp::socket socket,
+                 runtime::Worker& worker)
+    : shared_(std::move(shared)),
+      server_(shared_->config->server),
+      downstream_(std::move(socket), worker, server_.limits.header_bytes),
+      local_address_(downstream_.local_address()),
+      peer_address_(downstream_.peer_address()) {}
+
+Session::~Session() { shared_->connections.fetch_sub(1, std::memory_order_relaxed); }
+
+awaitable<void> Session::run() {
+    codec::RequestHead head;
+    After after = After::keep;
+    try {
+        while (after == After::keep && co_await read_head(head)) {
+            after = co_await serve(head);
+            idle_ = true;
+            if (shared_->draining.load(std::memory_order_relaxed)) break;
+        }
+    } catch (const boost::system::system_error& error) {
+        // the one catch of a session: its coroutine was cancelled from outside, by shutting down
+        if (error.code() != boost::asio::error::operation_aborted) throw;
+        if (stream_open_) {
+            const std::string event = codec::error_event(
+                request_.dialect, make_error(Errc::shutting_down, "the proxy is shutting down"));
+            char size[24];
+            const int n = std::snprintf(size, sizeof size, "%zx\r\n", event.size());
+            downstream_.write_now(request_.minor_version == 1
+                                      ? std::string(size, static_cast<std::size_t>(n)) + event +
+                                            "\r\n"
+                                      : event);
+        }
+        downstream_.close();
+        throw;
+    }
+    if (after == After::linger) co_await downstream_.linger();
+    downstream_.close();
+}
+
+/// Waits for a whole head. False: the connection is over (an error, if due, has been sent).
+awaitable<bool> Session::read_head(codec::RequestHead& head) {
+    const config::Limits& limits = server_.limits;
+    const codec::HeadLimits head_limits{limits.header_bytes, limits.header_fields,
+                                        std::min<std::size_t>(limits.header_bytes, 8192)};
+    TimePoint begin = kNever;  // of the head: its first byte
+    for (;;) {
+        if (!downstream_.unread().empty() && begin == kNever) {
+            begin = Clock::now();
+            idle_ = false;
+        }
+        if (begin != kNever) {
+            const auto outcome = codec::parse_request_head(downstream_.unread(), head_limits, head);
+            if (outcome.state == codec::HeadState::complete) co_return true;
+            if (outcome.state == codec::HeadState::refused) {
+                const Error error = make_error(outcome.code, outcome.why);
+                const After after = co_await refuse_head(error);
+                if (after == After::linger) co_await downstream_.linger();
+                co_return false;
+            }
+        }
+        Milliseconds limit = limits.idle_timeout;
+        if (begin != kNever) {
+            const auto left = begin + limits.header_timeout - Clock::now();
+            limit = std::max(Milliseconds(1), std::chrono::duration_cast<Milliseconds>(left));
+        }
+        const auto result = co_await downstream_.read_more(limit);
+        if (result == Downstream::ReadResult::closed) co_return false;
+        if (result == Downstream::ReadResult::timeout) {
+            if (begin == kNever) co_return false;
+            const Error error =
+                make_error(Errc::request_timeout, "the header of the request came too slowly");
+            const After after = co_await refuse_head(error);
+            if (after == After::linger) co_await downstream_.linger();
+            co_return false;
+        }
+    }
+}
+
+/// Answers a head that could not be read. Its path may be known, its dialect then too.
+awaitable<Session::After> Session::refuse_head(const Error& error) {
+    const std::string_view bytes = downstream_.unread();
+    const std::size_t space = bytes.find(' ');
+    std::string_view target = space == bytes.npos ? std::string_view() : bytes.substr(space + 1);
+    target = target.substr(0, target.find_first_of(" ?\r\n"));
+    request_ = {};
+    request_.method = "-";
+    request_.path = target.substr(0, 256);
+    request_.dialect = codec::error_dialect_of(request_.path);
+    codec::RequestHead none;
+    request_.request_id = make_request(none, Clock::now()).request_id;
+    request_.received = Clock::now();
+    request_.keep_alive = false;
+    common_ = {request_.request_id, {}};
+    record_ = {};
+    body_unread_ = true;
+    note_error(error);
+    const Reply reply = error_reply(request_.dialect, error);
+    co_return co_await send(reply);
+}
+
+awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
+    request_ = make_request(head, Clock::now());
+    common_ = {request_.request_id, {}};
+    record_ = {};
+    head_sent_ = false;
+    stream_open_ = false;
+    close_after_ = false;
+    client_ = peer_address_;
+    body_unread_ = request_.has_body();
+    co_return co_await dispatch(head);
+}
+
+/// Host, origin, verb, key, rate, encoding and announced size: all before a byte of the body.
+std::optional<Error> Session::check_gates(Permission& needed) {
+    BrowserFacts facts{request_.host, request_.origin, request_.has_origin, request_.sec_fetch_site,
+                       local_address_};
+    if (auto error = check_browser(facts, server_)) return error;
+    if (request_.has_origin) common_.origin = request_.origin;
+    if (request_.verb == kOptions) return std::nullopt;
+    if (!request_.route) {
+        return make_error(Errc::route_not_found, "there is no " + request_.path + " here");
+    }
+    if (!(request_.route->verbs & request_.verb)) {
+        return make_error(Errc::method_not_allowed,
+                          request_.path + " answers " + allow_list(request_.route->verbs));
+    }
+    needed = request_.route->permission;
+    if (server_.auth.enabled && needed != Permission::none) {
+        const std::string_view bearer = bearer_of(request_.authorization);
+        auto key = check_key(bearer.empty() ? request_.api_key : bearer, needed, server_.auth);
+        if (!key) return key.error();
+        client_ = *key;
+    }
+    if (needed == Permission::inference || needed == Permission::admin) {
+        if (const int wait = shared_->rate_limiter.take(client_, request_.received)) {
+            Error error = make_error(Errc::rate_limited, "too many requests; try again later");
+            error.retry_after_s = wait;
+            return error;
+        }
+    }
+    if (!request_.content_encoding.empty() && !iequals(request_.content_encoding, "identity")) {
+        return make_error(Errc::unsupported_encoding,
+                          "send the body as it is, without Content-Encoding", "Content-Encoding");
+    }
+    const bool is_blob = request_.route->handler == Handler::blob;
+    if (!is_blob && request_.content_length > server_.limits.body_bytes) {
+        return make_error(Errc::request_too_large,
+                          "the body is larger than server.limits.body_bytes (" +
+                              std::to_string(server_.limits.body_bytes) + ")");
+    }
+    return std::nullopt;
+}
+
+awaitable<Session::After> Session::dispatch(const codec::RequestHead& head) {
+    Permission needed = Permission::none;
+    if (const auto refused = check_gates(needed)) {
+        downstream_.consume(head.size);
+        note_error(*refused);
+        Reply reply = error_reply(request_.dialect, *refused);
+        if (refused->code == Errc::method_not_allowed && request_.route) {
+            reply.fields += "Allow: " + allow_list(request_.route->verbs | kOptions) + "\r\n";
+        }
+        co_return co_await send(reply);
+    }
+    if (request_.verb == kOptions) {
+        downstream_.consume(head.size);
+        const std::string allow =
+            allow_list(request_.route ? request_.route->verbs | kOptions : kGet | kPost | kOptions);
+        Reply reply{204, {}, {}, "Allow: " + allow + "\r\n"};
+        append_preflight(reply.fields, allow, request_.asked_headers, request_.private_network);
+        co_return co_await send(reply);
+    }
+    switch (request_.route->handler) {
+        case Handler::inference:
+            co_return co_await serve_inference(head);
+        case Handler::management:
+            co_return co_await serve_management(head, false);
+        case Handler::blob:
+            co_return co_await serve_management(head, true);
+        default:
+            break;
+    }
+    downstream_.consume(head.size);
+    const Reply reply = co_await status_reply();
+    co_return co_await send(reply);
+}
+
+awaitable<Reply> Session::status_reply() {
+    // what is shown of models is at most a second old
+    constexpr std::chrono::seconds kFresh{1};
+    const Handler handler = request_.route->handler;
+    if (handler == Handler::root) co_return text_reply(200, "Ollama is running");
+    if (handler == Handler::alive) co_return text_reply(200, "alive\n");
+    if (handler == Handler::ready) co_return ready_reply(*shared_->router.view());
+    if (handler == Handler::health) co_return health_reply(*shared_->router.view());
+    if (handler == Handler::backends) co_return backends_reply(*shared_->router.view());
+    const router::ModelsView models = co_await shared_->router.models(kFresh);
+    if (handler == Handler::models) co_return models_reply(models);
+    if (handler == Handler::tags) co_return tags_reply(models);
+    if (handler == Handler::running) co_return running_reply(models);
+    if (handler == Handler::version) co_return version_reply(models);
+    co_return model_reply(models,
+                          percent_decode(request_.path.substr(request_.route->path.size())));
+}
+
+}  // namespace ollama_proxy::http

@@ -1,0 +1,100 @@
+#pragma once
+
+#include "http/downstream.hpp"
+#include "http/reply.hpp"
+#include "http/request.hpp"
+#include "http/shared.hpp"
+#include "ollama_proxy/codec/http1.hpp"
+#include "ollama_proxy/router/router.hpp"
+#include "ollama_proxy/telemetry/access_log.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/intrusive/list.hpp>
+
+#include <memory>
+#include <string>
+
+namespace ollama_proxy::http {
+
+/// One client connection: request after request, in order. Owned by its coroutine.
+/// Thread: its worker's only.
+class Session : public boost::intrusive::list_base_hook<
+                    boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+  public:
+    Session(std::shared_ptr<Shared> shared, boost::asio::ip::tcp::socket socket,
+            runtime::Worker& worker);
+    ~Session();
+
+    /// Serves until the connection ends. Cancelling (total) ends it; a stream that is running gets
+    /// an error event where one fits.
+    [[nodiscard]] boost::asio::awaitable<void> run();
+
+    /// Between two requests, so that it can be closed without harm.
+    [[nodiscard]] bool is_idle() const { return idle_; }
+    void close() { downstream_.close(); }
+
+  private:
+    friend class SessionUpload;
+
+    /// What becomes of the connection after a request.
+    enum class After {
+        keep,    ///< the next request may come
+        linger,  ///< answered with bytes of the client unread: close so that the answer arrives
+        close,   ///< close at once
+    };
+
+    // session.cpp: heads, gates, dispatch
+    boost::asio::awaitable<bool> read_head(codec::RequestHead& head);
+    boost::asio::awaitable<After> refuse_head(const Error& error);
+    boost::asio::awaitable<After> serve(const codec::RequestHead& head);
+    [[nodiscard]] std::optional<Error> check_gates(Permission& needed);
+    boost::asio::awaitable<After> dispatch(const codec::RequestHead& head);
+    boost::asio::awaitable<Reply> status_reply();
+
+    // session_body.cpp
+    boost::asio::awaitable<std::optional<Error>> read_body(std::string& body,
+                                                           ByteBudget::Lease& lease,
+                                                           bool best_effort);
+    boost::asio::awaitable<std::optional<Error>> read_length(std::string& body);
+    boost::asio::awaitable<std::optional<Error>> read_chunked(std::string& body,
+                                                              ByteBudget::Lease& lease,
+                                                              unsigned spare);
+    boost::asio::awaitable<std::optional<Error>> more_body();
+    boost::asio::awaitable<bool> send_continue();
+
+    // session_relay.cpp
+    boost::asio::awaitable<After> serve_inference(const codec::RequestHead& head);
+    boost::asio::awaitable<After> serve_management(const codec::RequestHead& head, bool is_blob);
+    boost::asio::awaitable<After> answer_with(
+        boost::asio::awaitable<Result<router::ResponseStream>> source,
+        const router::RouteInfo& info, bool watched);
+    boost::asio::awaitable<After> relay(
+        boost::asio::awaitable<Result<router::ResponseStream>> source,
+        const router::RouteInfo& info);
+    boost::asio::awaitable<After> relay_stream(router::ResponseStream stream, std::string head);
+
+    // session_reply.cpp
+    boost::asio::awaitable<After> send(const Reply& reply, const router::RouteInfo* info = nullptr);
+    [[nodiscard]] std::string head_of(int status, std::string_view fields,
+                                      const router::RouteInfo* info, std::string_view framing);
+    [[nodiscard]] After after_reply() const;
+    void note_error(const Error& error);
+    void finish_record();
+
+    std::shared_ptr<Shared> shared_;
+    const config::Server& server_;
+    Downstream downstream_;
+    std::string local_address_;
+    std::string peer_address_;
+    Request request_;
+    CommonFields common_;
+    std::string client_;        ///< key name, else address
+    bool body_unread_ = false;  ///< bytes of the current request's body may still come
+    bool head_sent_ = false;    ///< of the current answer
+    bool stream_open_ = false;  ///< a stream is being sent and stands at a boundary
+    bool close_after_ = false;  ///< this answer said `Connection: close`
+    bool idle_ = true;
+    telemetry::AccessRecord record_;
+};
+
+}  // namespace ollama_proxy::http

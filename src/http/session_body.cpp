@@ -1,0 +1,106 @@
+#include "http/session.hpp"
+
+namespace ollama_proxy::http {
+using boost::asio::awaitable;
+
+namespace {
+
+// shares of the byte budget that stay free for others (failures contract, row 34)
+constexpr unsigned kSpareBestEffort = 15;
+constexpr unsigned kSpare = 5;
+
+Error over_budget() {
+    Error error = make_error(Errc::overloaded,
+                             "too many request bodies are held at the moment; try again later");
+    error.retry_after_s = 1;
+    return error;
+}
+
+}  // namespace
+
+awaitable<bool> Session::send_continue() {
+    if (!request_.expect_continue || !downstream_.unread().empty()) co_return true;
+    const std::array<std::string_view, 1> parts{"HTTP/1.1 100 Continue\r\n\r\n"};
+    co_return co_await downstream_.write(parts, server_.limits.write_stall);
+}
+
+/// Waits for more bytes of a body; the error says why none came.
+awaitable<std::optional<Error>> Session::more_body() {
+    const auto result = co_await downstream_.read_more(server_.limits.body_stall);
+    if (result == Downstream::ReadResult::bytes) co_return std::nullopt;
+    if (result == Downstream::ReadResult::timeout) {
+        co_return make_error(Errc::request_timeout, "the body of the request came too slowly");
+    }
+    co_return make_error(Errc::cancelled, "the client left in the middle of its request");
+}
+
+awaitable<std::optional<Error>> Session::read_length(std::string& body) {
+    const auto length = static_cast<std::size_t>(request_.content_length);
+    body.reserve(length);
+    while (body.size() < length) {
+        const std::string_view fresh = downstream_.unread().substr(0, length - body.size());
+        if (fresh.empty()) {
+            auto error = co_await more_body();
+            if (error) co_return error;
+            continue;
+        }
+        body.append(fresh);
+        downstream_.consume(fresh.size());
+    }
+    co_return std::nullopt;
+}
+
+awaitable<std::optional<Error>> Session::read_chunked(std::string& body, ByteBudget::Lease& lease,
+                                                      unsigned spare) {
+    codec::ChunkDecoder decoder;
+    std::vector<std::string_view> pieces;
+    for (;;) {
+        const std::string_view fresh = downstream_.unread();
+        if (fresh.empty()) {
+            auto error = co_await more_body();
+            if (error) co_return error;
+            continue;
+        }
+        pieces.clear();
+        const auto step = decoder.feed(fresh, pieces);
+        for (std::string_view piece : pieces) {
+            if (body.size() + piece.size() > server_.limits.body_bytes) {
+                co_return make_error(Errc::request_too_large,
+                                     "the body is larger than server.limits.body_bytes");
+            }
+            if (!shared_->body_budget.extend(lease, piece.size(), spare)) co_return over_budget();
+            body.append(piece);
+        }
+        downstream_.consume(step.consumed);
+        if (step.state == codec::ChunkDecoder::State::bad) {
+            co_return make_error(Errc::invalid_framing, "the chunked body is malformed");
+        }
+        if (step.state == codec::ChunkDecoder::State::done) co_return std::nullopt;
+    }
+}
+
+/// Reads the whole body into memory, within the limits.
+awaitable<std::optional<Error>> Session::read_body(std::string& body, ByteBudget::Lease& lease,
+                                                   bool best_effort) {
+    if (!request_.has_body()) co_return std::nullopt;
+    const unsigned spare = best_effort ? kSpareBestEffort : kSpare;
+    if (request_.framing == codec::Framing::length &&
+        !shared_->body_budget.extend(lease, static_cast<std::size_t>(request_.content_length),
+                                     spare)) {
+        co_return over_budget();
+    }
+    if (!co_await send_continue()) {
+        co_return make_error(Errc::cancelled, "the client left in the middle of its request");
+    }
+    std::optional<Error> error;
+    if (request_.framing == codec::Framing::length) {
+        error = co_await read_length(body);
+    } else {
+        error = co_await read_chunked(body, lease, spare);
+    }
+    if (!error) body_unread_ = false;
+    record_.bytes_in = body.size();
+    co_return error;
+}
+
+}  // namespace ollama_proxy::http

@@ -1,0 +1,314 @@
+#include "http/hints.hpp"
+#include "http/session.hpp"
+#include "ollama_proxy/codec/stream_watcher.hpp"
+#include "ollama_proxy/runtime/until_disconnect.hpp"
+
+#include <charconv>
+
+namespace ollama_proxy::http {
+using boost::asio::awaitable;
+using router::ResponseStream;
+using router::Step;
+
+/// The client's upload (a blob) as a source for the backend: pulled as it is sent on, so a slow
+/// backend slows the client down and nothing is held.
+class SessionUpload : public router::UploadSource {
+  public:
+    explicit SessionUpload(Session& session) : session_(session) {}
+
+    awaitable<Result<std::string_view>> next() override {
+        session_.downstream_.consume(std::exchange(given_, 0));
+        if (!continued_) {
+            continued_ = true;
+            if (!co_await session_.send_continue()) co_return gone();
+        }
+        for (;;) {
+            if (done_) {
+                session_.body_unread_ = false;
+                co_return std::string_view();
+            }
+            const std::string_view fresh = session_.downstream_.unread();
+            if (fresh.empty() && !at_end()) {
+                auto error = co_await session_.more_body();
+                if (error) co_return std::move(*error);
+                continue;
+            }
+            const std::string_view piece = take(fresh);
+            if (broken_) co_return make_error(Errc::invalid_framing, "malformed chunked body");
+            if (!piece.empty()) co_return piece;
+        }
+    }
+    [[nodiscard]] std::optional<std::uint64_t> length() const override {
+        if (session_.request_.framing != codec::Framing::length) return std::nullopt;
+        return session_.request_.content_length;
+    }
+
+  private:
+    static Error gone() {
+        return make_error(Errc::cancelled, "the client left in the middle of its request");
+    }
+    [[nodiscard]] bool at_end() const {
+        return session_.request_.framing == codec::Framing::length &&
+               taken_ == session_.request_.content_length;
+    }
+    /// The next payload in `fresh`; what it took is consumed by the next call.
+    std::string_view take(std::string_view fresh) {
+        if (session_.request_.framing == codec::Framing::length) {
+            const std::uint64_t left = session_.request_.content_length - taken_;
+            fresh = fresh.substr(
+                0, static_cast<std::size_t>(std::min<std::uint64_t>(left, fresh.size())));
+            taken_ += fresh.size();
+            done_ = taken_ == session_.request_.content_length;
+            given_ = fresh.size();
+            return fresh;
+        }
+        pieces_.clear();
+        const auto step = decoder_.feed(fresh, pieces_);
+        broken_ = step.state == codec::ChunkDecoder::State::bad;
+        done_ = step.state == codec::ChunkDecoder::State::done;
+        given_ = step.consumed;
+        joined_.clear();
+        for (std::string_view piece : pieces_) joined_.append(piece);
+        if (joined_.empty()) session_.downstream_.consume(std::exchange(given_, 0));
+        return joined_;
+    }
+
+    Session& session_;
+    std::uint64_t taken_ = 0;
+    std::size_t given_ = 0;  ///< bytes of the buffer that the last piece used
+    bool continued_ = false;
+    bool done_ = false;
+    bool broken_ = false;
+    codec::ChunkDecoder decoder_;
+    std::vector<std::string_view> pieces_;
+    std::string joined_;
+};
+
+namespace {
+
+struct ChunkHead {
+    std::array<char, 20> text{};
+    std::size_t size = 0;
+
+    explicit ChunkHead(std::size_t bytes) {
+        const auto [end, ec] = std::to_chars(text.data(), text.data() + 18, bytes, 16);
+        size = static_cast<std::size_t>(end - text.data());
+        text[size++] = '\r';
+        text[size++] = '\n';
+    }
+    [[nodiscard]] std::string_view view() const { return {text.data(), size}; }
+};
+
+void note_tokens(telemetry::AccessRecord& record, const codec::AnswerFacts& facts) {
+    if (facts.completion_tokens) {
+        record.tokens = static_cast<std::int64_t>(*facts.completion_tokens);
+    } else if (facts.content_events > 0) {
+        record.tokens = static_cast<std::int64_t>(facts.content_events);
+        record.tokens_estimated = true;
+    }
+}
+
+void note_route(telemetry::AccessRecord& record, const router::RouteInfo& info) {
+    record.backend = info.backend;
+    record.reason = info.reason;
+    record.queue_ms = info.queue_wait_ms;
+}
+
+}  // namespace
+
+awaitable<Session::After> Session::serve_inference(const codec::RequestHead& head) {
+    router::InferenceRequest request;
+    request.api = request_.route->api;
+    auto hints = parse_hints(head);
+    request.fields = forwarded_fields(head);
+    request.fields += "X-Request-ID: " + request_.request_id + "\r\n";
+    request.authorization = request_.authorization;
+    downstream_.consume(head.size);
+
+    ByteBudget::Lease lease;
+    std::optional<Error> error;
+    if (!hints) {
+        error = hints.error();
+    } else {
+        request.hints = std::move(*hints);
+        const bool best_effort = request.hints.priority == router::Priority::best_effort;
+        error = co_await read_body(request.body, lease, best_effort);
+    }
+    if (!error) {
+        auto scan = codec::scan_request(request.api, request.body);
+        if (scan) {
+            request.scan = std::move(*scan);
+        } else {
+            error = scan.error();
+        }
+    }
+    if (error) {
+        note_error(*error);
+        if (error->code == Errc::cancelled) {
+            finish_record();
+            co_return After::close;
+        }
+        const Reply reply = error_reply(request_.dialect, *error);
+        co_return co_await send(reply);
+    }
+    record_.model = request.scan.model;
+    record_.stream = request.scan.stream;
+    router::RequestContext context;
+    context.id = request_.request_id;
+    context.client = client_;
+    context.received = request_.received;
+    router::RouteInfo info;
+    const bool unload = request.api == codec::Api::ollama_generate && !request.scan.has_prompt &&
+                        request.scan.keep_alive_zero && request.hints.target.empty();
+    auto source = unload ? shared_->router.unload(request, context, info)
+                         : shared_->router.route(request, context, info);
+    co_return co_await answer_with(std::move(source), info, true);
+}
+
+awaitable<Session::After> Session::serve_management(const codec::RequestHead& head, bool is_blob) {
+    router::ForwardRequest request;
+    request.backend = head.get("x-target-backend");
+    request.method = request_.method;
+    request.target = request_.path;
+    request.fields = forwarded_fields(head);
+    request.fields += "X-Request-ID: " + request_.request_id + "\r\n";
+    request.authorization = request_.authorization;
+    request.refresh_catalog = !is_blob;
+    downstream_.consume(head.size);
+    ByteBudget::Lease lease;
+    SessionUpload upload(*this);
+    const bool uploads = is_blob && request_.has_body();
+    if (uploads) {
+        request.upload = &upload;
+    } else if (auto error = co_await read_body(request.body, lease, false)) {
+        note_error(*error);
+        if (error->code == Errc::cancelled) {
+            finish_record();
+            co_return After::close;
+        }
+        const Reply reply = error_reply(request_.dialect, *error);
+        co_return co_await send(reply);
+    }
+    router::RequestContext context;
+    context.id = request_.request_id;
+    context.client = client_;
+    context.received = request_.received;
+    router::RouteInfo info;
+    auto source = shared_->router.forward(request, context, info);
+    // an upload reads the connection itself and so notices the client's leaving
+    co_return co_await answer_with(std::move(source), info, !uploads);
+}
+
+/// Relays what `source` gives, and cancels it when the client leaves.
+awaitable<Session::After> Session::answer_with(awaitable<Result<ResponseStream>> source,
+                                               const router::RouteInfo& info, bool watched) {
+    auto relayed = relay(std::move(source), info);
+    std::optional<After> after;
+    if (watched) {
+        after = co_await runtime::until_disconnect(downstream_.watch(), std::move(relayed));
+    } else {
+        after = co_await std::move(relayed);
+    }
+    note_route(record_, info);
+    if (!after) {
+        record_.status = 499;
+        record_.error = codec::code_name(Errc::cancelled);
+    }
+    finish_record();
+    co_return after.value_or(After::close);
+}
+
+awaitable<Session::After> Session::relay(awaitable<Result<ResponseStream>> source,
+                                         const router::RouteInfo& info) {
+    auto answer = co_await std::move(source);
+    if (!answer) {
+        note_error(answer.error());
+        if (answer.error().code == Errc::cancelled) co_return After::close;
+        const Reply reply = error_reply(request_.dialect, answer.error());
+        std::string head =
+            head_of(reply.status, reply.fields + "Content-Type: application/json\r\n", &info,
+                    "Content-Length: " + std::to_string(reply.body.size()) + "\r\n");
+        const std::array<std::string_view, 2> parts{head, reply.body};
+        record_.first_byte_ms = to_ms(Clock::now() - request_.received);
+        const bool sent = co_await downstream_.write(parts, server_.limits.write_stall);
+        co_return sent ? after_reply() : After::close;
+    }
+    if (!answer->is_stream()) {
+        const std::string& body = answer->body();
+        const std::string framing = "Content-Length: " + std::to_string(body.size()) + "\r\n";
+        const std::string head = head_of(answer->status(), answer->fields(), &info, framing);
+        const std::array<std::string_view, 2> parts{head, body};
+        record_.first_byte_ms = to_ms(Clock::now() - request_.received);
+        record_.bytes_out = body.size();
+        note_tokens(record_, answer->facts());
+        const bool sent = co_await downstream_.write(parts, server_.limits.write_stall);
+        co_return sent ? after_reply() : After::close;
+    }
+    std::string_view framing;
+    std::string length_line;
+    const bool no_body = request_.verb == kHead;
+    if (answer->length() && !answer->is_event_stream()) {
+        length_line = "Content-Length: " + std::to_string(*answer->length()) + "\r\n";
+        framing = length_line;
+    } else if (no_body) {
+        framing = {};
+    } else if (request_.minor_version == 0) {
+        close_after_ = true;  // the end of the connection is the end of the body
+    } else {
+        framing = "Transfer-Encoding: chunked\r\n";
+    }
+    std::string fields = answer->fields();
+    if (answer->is_event_stream()) {
+        if (!has_field(fields, "cache-control")) fields += "Cache-Control: no-cache\r\n";
+        fields += "X-Accel-Buffering: no\r\n";
+    }
+    std::string head = head_of(answer->status(), fields, &info, framing);
+    co_return co_await relay_stream(std::move(*answer), std::move(head));
+}
+
+/// Step after step: pull from the backend, send, pull again. The head goes with the first piece.
+awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::string head) {
+    const bool chunked = head.find("\r\nTransfer-Encoding: chunked\r\n") != head.npos;
+    const Milliseconds stall = server_.limits.write_stall;
+    record_.first_byte_ms = to_ms(Clock::now() - request_.received);
+    for (;;) {
+        const Step step = co_await stream.next();
+        if (step.kind == Step::Kind::piece) {
+            const std::size_t size = step.parts[0].size() + step.parts[1].size();
+            const ChunkHead chunk(size);
+            const std::array<std::string_view, 5> parts{
+                head, chunked ? chunk.view() : std::string_view(), step.parts[0], step.parts[1],
+                chunked ? std::string_view("\r\n") : std::string_view()};
+            if (!co_await downstream_.write(parts, stall)) {
+                record_.error = "client_stalled";
+                co_return After::close;
+            }
+            head.clear();
+            head_sent_ = true;
+            stream_open_ = stream.is_event_stream();
+            record_.bytes_out += size;
+            continue;
+        }
+        stream_open_ = false;
+        note_tokens(record_, stream.facts());
+        if (step.kind == Step::Kind::end) {
+            const std::array<std::string_view, 2> parts{
+                head, chunked ? std::string_view("0\r\n\r\n") : std::string_view()};
+            const bool sent = co_await downstream_.write(parts, stall);
+            co_return sent ? after_reply() : After::close;
+        }
+        record_.error = codec::code_name(step.error.code);
+        if (step.announce && stream.is_event_stream()) {
+            const std::string event = codec::error_event(request_.dialect, step.error);
+            const ChunkHead chunk(event.size());
+            const std::array<std::string_view, 4> parts{
+                head, chunked ? chunk.view() : std::string_view(), event,
+                chunked ? std::string_view("\r\n") : std::string_view()};
+            co_await downstream_.write(parts, stall);
+            co_return After::linger;  // without the last chunk: even a blind client sees the cut
+        }
+        co_return After::close;
+    }
+}
+
+}  // namespace ollama_proxy::http

@@ -1,0 +1,70 @@
+#include "http/session.hpp"
+
+namespace ollama_proxy::http {
+using boost::asio::awaitable;
+
+/// A whole head. `framing` is the line that says how the body is delimited.
+std::string Session::head_of(int status, std::string_view fields, const router::RouteInfo* info,
+                             std::string_view framing) {
+    std::string out;
+    out.reserve(768);
+    out.append(request_.minor_version == 0 ? "HTTP/1.0 " : "HTTP/1.1 ");
+    out.append(std::to_string(status)).append(" ").append(reason_phrase(status)).append("\r\n");
+    if (!has_field(fields, "date")) append_date(out);
+    out.append(fields);
+    append_common(out, common_);
+    if (info) append_routing(out, *info);
+    out.append(framing);
+    // what of the body is unread would be taken for the next request
+    close_after_ = close_after_ || !request_.keep_alive || body_unread_ ||
+                   shared_->draining.load(std::memory_order_relaxed);
+    if (close_after_) {
+        out.append("Connection: close\r\n");
+    } else if (request_.minor_version == 0) {
+        out.append("Connection: keep-alive\r\n");
+    }
+    out.append("\r\n");
+    record_.status = status;
+    return out;
+}
+
+Session::After Session::after_reply() const {
+    if (body_unread_) return After::linger;
+    return close_after_ ? After::linger : After::keep;
+}
+
+awaitable<Session::After> Session::send(const Reply& reply, const router::RouteInfo* info) {
+    std::string fields = reply.fields;
+    if (!reply.content_type.empty()) {
+        fields += "Content-Type: " + reply.content_type + "\r\n";
+    }
+    const std::string framing =
+        reply.status == 204 ? std::string()
+                            : "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
+    const std::string head = head_of(reply.status, fields, info, framing);
+    const std::string_view body = request_.verb == kHead ? std::string_view() : reply.body;
+    const std::array<std::string_view, 2> parts{head, body};
+    head_sent_ = true;
+    record_.first_byte_ms = to_ms(Clock::now() - request_.received);
+    record_.bytes_out = body.size();
+    const bool sent = co_await downstream_.write(parts, server_.limits.write_stall);
+    finish_record();
+    co_return sent ? after_reply() : After::close;
+}
+
+void Session::note_error(const Error& error) {
+    record_.error = codec::code_name(error.code);
+    record_.status = codec::status_of(error.code);
+}
+
+void Session::finish_record() {
+    if (!shared_->config->logging.access_log) return;
+    record_.request_id = request_.request_id;
+    record_.client = client_.empty() ? std::string_view(peer_address_) : client_;
+    record_.method = request_.method;
+    record_.path = request_.path;
+    record_.duration_ms = to_ms(Clock::now() - request_.received);
+    telemetry::write_access(record_);
+}
+
+}  // namespace ollama_proxy::http
