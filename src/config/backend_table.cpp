@@ -1,6 +1,6 @@
-#include "config/endpoint.hpp"
 #include "config/tables.hpp"
 #include "ollama_proxy/common/ascii.hpp"
+#include "ollama_proxy/config/endpoint.hpp"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,4 +1,4 @@
-#include "config/endpoint.hpp"
+#include "ollama_proxy/config/endpoint.hpp"
 
 #include "ollama_proxy/common/ascii.hpp"
 
@@ -25,7 +25,7 @@ std::variant<Endpoint, std::string> parse_endpoint(std::string_view text) {
     if (text.find("://") == std::string_view::npos) {
         return form + "; did you mean \"http://" + string(text) + "\"?";
     }
-    const auto parsed = boost::urls::parse_uri(boost::urls::string_view(text.data(), text.size()));
+    const auto parsed = boost::urls::parse_uri(text);
     if (!parsed) return form + ", \"" + string(text) + "\" is not a URL";
     const boost::urls::url_view url = *parsed;
 

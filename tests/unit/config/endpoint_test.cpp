@@ -1,4 +1,4 @@
-#include "config/endpoint.hpp"
+#include "ollama_proxy/config/endpoint.hpp"
 
 #include "config/address.hpp"
 #include "config/suggest.hpp"

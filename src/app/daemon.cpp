@@ -1,0 +1,83 @@
+#include "app/daemon.hpp"
+
+#include "ollama_proxy/http/server.hpp"
+#include "ollama_proxy/router/router.hpp"
+#include "ollama_proxy/runtime/worker_pool.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <algorithm>
+#include <pthread.h>
+#include <thread>
+
+namespace ollama_proxy::app {
+namespace asio = boost::asio;
+
+namespace {
+
+std::size_t worker_count(const config::Config& config) {
+    if (config.server.workers > 0) return config.server.workers;
+    return std::max(1U, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+struct Daemon::Impl {
+    explicit Impl(std::shared_ptr<const config::Config> config)
+        : guard(control.get_executor()),
+          workers(worker_count(*config)),
+          router(control, config),
+          server(control, workers, router, config) {}
+
+    static asio::awaitable<void> wind_down(Impl& self, Milliseconds grace) {
+        co_await self.server.stop(grace);
+        self.router.stop();
+    }
+
+    // In the order of building. The contexts come first and go last: what they still hold when
+    // they are destroyed may refer to nothing, because they ran out of work before.
+    asio::io_context control{1};
+    asio::executor_work_guard<asio::io_context::executor_type> guard;
+    runtime::WorkerPool workers;
+    router::Router router;
+    http::Server server;
+    std::thread control_thread;
+};
+
+Daemon::Daemon(std::shared_ptr<const config::Config> config)
+    : impl_(std::make_unique<Impl>(std::move(config))) {}
+
+Daemon::~Daemon() { stop(Milliseconds(0)); }
+
+std::optional<Error> Daemon::start() {
+    if (auto error = impl_->server.listen()) return error;
+    impl_->workers.start();
+    impl_->control_thread = std::thread([impl = impl_.get()] {
+        pthread_setname_np(pthread_self(), "control");
+        impl->control.run();
+    });
+    asio::post(impl_->control, [impl = impl_.get()] {
+        impl->router.start();
+        impl->server.start();
+    });
+    return std::nullopt;
+}
+
+std::vector<asio::ip::tcp::endpoint> Daemon::endpoints() const { return impl_->server.endpoints(); }
+
+void Daemon::stop(Milliseconds grace) {
+    if (!impl_->control_thread.joinable()) return;
+    impl_->router.stop_accepting();
+    asio::co_spawn(impl_->control, Impl::wind_down(*impl_, grace), asio::use_future).get();
+    impl_->workers.stop();
+    // After the workers: their last sessions may still have posted something to it.
+    impl_->guard.reset();
+    impl_->control_thread.join();
+}
+
+}  // namespace ollama_proxy::app

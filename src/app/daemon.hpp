@@ -1,0 +1,42 @@
+#pragma once
+
+#include "ollama_proxy/common/clock.hpp"
+#include "ollama_proxy/common/error.hpp"
+#include "ollama_proxy/config/config.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace ollama_proxy::app {
+
+/// The composition root: owns every room of a running daemon, builds them bottom-up and stops them
+/// top-down. It touches no global state, so a process may hold several.
+/// Thread: all calls from one thread, which is none of its own.
+class Daemon {
+  public:
+    explicit Daemon(std::shared_ptr<const config::Config> config);
+    /// Stops at once if it still runs.
+    ~Daemon();
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+
+    /// Listens and begins to serve. On an error (a port that cannot be had) nothing was started.
+    /// At most once.
+    [[nodiscard]] std::optional<Error> start();
+
+    /// Where it listens, with the real ports; empty before `start()`.
+    [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> endpoints() const;
+
+    /// Refuses new requests, gives those in progress `grace`, then ends them. Returns when no
+    /// thread of it is left. Nothing happens when it does not run.
+    void stop(Milliseconds grace);
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ollama_proxy::app
