@@ -60,6 +60,8 @@ bool Inference::client_left() {
 }
 
 asio::awaitable<bool> Inference::wait_until(TimePoint due) {
+    // gcc 12 destroys a coroutine twice when an `if` whose condition holds a temporary (now())
+    // returns from it and a later `if` awaits in its condition.
     bool stayed = true;
     if (due > Clock::now()) stayed = co_await connection_.pause_until(due);
     if (!stayed) client_left();
@@ -82,13 +84,7 @@ asio::awaitable<bool> Inference::run() {
         state_.models.load(job_.model, start_, of_ms(state_.settings.load_ms), job_.keep_alive);
     first_ = ready_ + of_ms(state_.first_token_ms.load());
     renderer_ = make_renderer(job_, state_, number_);
-    // Not with ?: - gcc 12 destroys the branch that was not taken.
-    bool keep = false;
-    if (job_.stream) {
-        keep = co_await stream();
-    } else {
-        keep = co_await full();
-    }
+    const bool keep = job_.stream ? co_await stream() : co_await full();
     if (job_.keep_alive == Clock::duration::zero()) state_.models.unload(job_.model);
     co_return keep;
 }
