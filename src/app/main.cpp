@@ -1,4 +1,5 @@
 #include "app/check_config.hpp"
+#include "app/commands.hpp"
 #include "app/load_configuration.hpp"
 #include "app/options.hpp"
 #include "app/serve.hpp"
@@ -6,6 +7,7 @@
 #include <cstdio>
 #include <exception>
 #include <malloc.h>
+#include <unistd.h>
 
 using namespace ollama_proxy;
 
@@ -17,6 +19,14 @@ int check_config(const app::Options& options, const config::Environment& environ
     return report.exit_code;
 }
 
+int ask_daemon(const app::Options& options, const config::Environment& environment) {
+    const bool colour = app::wants_colour(environment, ::isatty(STDOUT_FILENO) == 1);
+    const auto report = app::run_command(options, environment, colour);
+    std::fputs(report.out.c_str(), stdout);
+    std::fputs(report.error.c_str(), stderr);
+    return report.exit_code;
+}
+
 int run(const app::Options& options) {
     const auto environment = config::Environment::from_process();
     switch (options.command) {
@@ -25,9 +35,8 @@ int run(const app::Options& options) {
         case app::Command::check_config:
             return check_config(options, environment);
         default:
-            break;
+            return ask_daemon(options, environment);
     }
-    return 1;
 }
 
 }  // namespace
