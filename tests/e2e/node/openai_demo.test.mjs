@@ -5,11 +5,12 @@ import OpenAI from 'openai';
 import { startDaemon, untilReady } from '../lib/daemon.mjs';
 
 describe('openai SDK with simulated backends', () => {
-  let daemon, client, model;
+  let daemon, client, model, backends;
 
   before(async () => {
     daemon = await startDaemon();
     await untilReady(daemon);
+    backends = (await (await fetch(`${daemon.url}/backends`)).json()).backends;
     client = new OpenAI({ baseURL: `${daemon.url}/v1`, apiKey: 'unused', maxRetries: 0, timeout: 20_000 });
     model = (await client.models.list()).data.map((entry) => entry.id).find((id) => !/embed|70b/.test(id));
   });
@@ -122,8 +123,7 @@ describe('openai SDK with simulated backends', () => {
       const { response, data } = await client.chat.completions.create(question({ stream })).withResponse();
       if (stream) for await (const _ of data);
       const header = (name) => response.headers.get(name);
-      const backends = (await (await fetch(`${daemon.url}/backends`)).json()).backends.map((backend) => backend.id);
-      assert.ok(backends.includes(header('x-backend-used')), header('x-backend-used'));
+      assert.ok(backends.some(({ id }) => id === header('x-backend-used')), header('x-backend-used'));
       assert.ok(header('x-routing-reason'));
       assert.match(header('x-request-id'), /^[\x21-\x7e]+$/);
       assert.ok(header('x-alternatives').split(',').length >= 1);
@@ -136,10 +136,11 @@ describe('openai SDK with simulated backends', () => {
   });
 
   test('routing headers steer the request, and the request id is the client\'s', async () => {
+    const { id } = backends.find(({ hardware }) => hardware === 'cpu');
     const { response } = await client.chat.completions
-      .create(question({ max_tokens: 2 }), { headers: { 'X-Target-Backend': 'ollama-cpu', 'X-Request-ID': 'e2e-42' } })
+      .create(question({ max_tokens: 2 }), { headers: { 'X-Target-Backend': id, 'X-Request-ID': 'e2e-42' } })
       .withResponse();
-    assert.equal(response.headers.get('x-backend-used'), 'ollama-cpu');
+    assert.equal(response.headers.get('x-backend-used'), id);
     assert.equal(response.headers.get('x-routing-reason'), 'explicit-target');
     assert.equal(response.headers.get('x-request-id'), 'e2e-42');
   });
@@ -170,7 +171,7 @@ describe('openai SDK with simulated backends', () => {
     });
     await assert.rejects(client.chat.completions.create(question(), { headers: { 'X-Target-Backend': 'nowhere' } }), (error) => {
       assert.equal(error.code, 'backend_not_found');
-      assert.match(error.message, /ollama-cpu/);
+      for (const { id } of backends) assert.ok(error.message.includes(id), error.message);
       return bad(error);
     });
   });
@@ -181,7 +182,7 @@ describe('openai SDK with simulated backends', () => {
       assert.equal(error.status, 503);
       assert.equal(error.code, 'no_available_backends');
       assert.match(error.headers.get('retry-after'), /^\d+$/);
-      for (const id of ['ollama-npu', 'ollama-igpu', 'ollama-nvidia', 'ollama-cpu']) assert.match(error.message, new RegExp(id));
+      for (const { id } of backends) assert.ok(error.message.includes(id), error.message);
       return true;
     });
   });

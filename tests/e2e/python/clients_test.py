@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 import unittest
+import urllib.request
 
 import ollama
 import openai
@@ -70,9 +71,11 @@ class SimulatedBackends(unittest.TestCase):
         self.assertEqual(caught.exception.code, "no_available_backends")
 
     def test_openai_routing_headers(self):
+        with urllib.request.urlopen(self.daemon.url + "/backends", timeout=5) as reply:
+            cpu = next(backend["id"] for backend in json.load(reply)["backends"] if backend["hardware"] == "cpu")
         raw = self.openai.chat.completions.with_raw_response.create(
-            model=self.model, messages=QUESTION, max_tokens=2, extra_headers={"X-Target-Backend": "ollama-cpu"})
-        self.assertEqual(raw.headers["x-backend-used"], "ollama-cpu")
+            model=self.model, messages=QUESTION, max_tokens=2, extra_headers={"X-Target-Backend": cpu})
+        self.assertEqual(raw.headers["x-backend-used"], cpu)
         self.assertEqual(raw.headers["x-routing-reason"], "explicit-target")
 
     def test_ollama_chat_and_generate(self):
