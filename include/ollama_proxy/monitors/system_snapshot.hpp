@@ -10,7 +10,7 @@ namespace ollama_proxy::monitors {
 struct DeviceReading {
     std::string backend_id;
     std::optional<double> temperature_c;
-    std::optional<double> limit_c;      ///< where it starts to slow down
+    std::optional<double> limit_c;  ///< where it starts to slow down
     std::optional<double> fan_percent;
     bool throttled = false;
 };
