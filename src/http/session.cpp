@@ -24,7 +24,9 @@ awaitable<void> Session::run() {
     codec::RequestHead head;
     After after = After::keep;
     try {
-        while (after == After::keep && co_await read_head(head)) {
+        while (after == After::keep) {
+            // not in the condition: gcc 12 evaluates a co_await behind && there in any case
+            if (!co_await read_head(head)) break;
             after = co_await serve(head);
             idle_ = true;
             if (shared_->draining.load(std::memory_order_relaxed)) break;
