@@ -6,7 +6,6 @@
 
 #include <cstdio>
 #include <exception>
-#include <malloc.h>
 #include <unistd.h>
 
 using namespace ollama_proxy;
@@ -42,8 +41,6 @@ int run(const app::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-    // Each thread beyond two would get a heap of its own that never shrinks.
-    ::mallopt(M_ARENA_MAX, 2);
     const auto parsed = app::parse_options({argv + 1, argv + argc});
     if (const auto* exit = std::get_if<app::Exit>(&parsed)) {
         std::fputs(exit->text.c_str(), exit->to_stderr ? stderr : stdout);
