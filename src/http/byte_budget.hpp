@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace ollama_proxy::http {
@@ -33,10 +34,17 @@ class ByteBudget {
         std::size_t size_ = 0;
     };
 
+    /// Whether that much more would fit now: what is announced can be refused before it is sent.
+    [[nodiscard]] bool has_room(std::uint64_t bytes, unsigned spare_percent) const {
+        const std::size_t used = used_.load(std::memory_order_relaxed);
+        const std::size_t allowed = allowance(spare_percent);
+        return used <= allowed && bytes <= allowed - used;
+    }
+
     /// Adds `bytes` to a lease. False, and nothing added, when less than `spare_percent` of the
     /// budget would stay free.
     [[nodiscard]] bool extend(Lease& lease, std::size_t bytes, unsigned spare_percent) {
-        const std::size_t allowed = limit_ / 100 * (100 - spare_percent);
+        const std::size_t allowed = allowance(spare_percent);
         const std::size_t before = used_.fetch_add(bytes, std::memory_order_relaxed);
         if (before + bytes > allowed) {
             used_.fetch_sub(bytes, std::memory_order_relaxed);
@@ -48,6 +56,10 @@ class ByteBudget {
     }
 
   private:
+    [[nodiscard]] std::size_t allowance(unsigned spare_percent) const {
+        return limit_ - limit_ / 100 * spare_percent;
+    }
+
     const std::size_t limit_;
     std::atomic<std::size_t> used_{0};
 };

@@ -50,6 +50,11 @@ void Downstream::consume(std::size_t n) {
     if (buffer_.capacity() > kReadSize / 2) std::string().swap(buffer_);
 }
 
+bool Downstream::has_arrivals() const {
+    ErrorCode error;
+    return socket_.available(error) > 0 && !error;
+}
+
 awaitable<Downstream::ReadResult> Downstream::read_more(Milliseconds limit) {
     if (used_ > 0) {
         buffer_.erase(0, used_);

@@ -38,6 +38,8 @@ class Downstream {
         return std::string_view(buffer_).substr(used_);
     }
     void consume(std::size_t n);
+    /// Bytes are waiting in the kernel.
+    [[nodiscard]] bool has_arrivals() const;
 
     /// Waits at most `limit` for more bytes. Cancelling leaves the connection as it is.
     [[nodiscard]] boost::asio::awaitable<ReadResult> read_more(Milliseconds limit);

@@ -43,6 +43,23 @@ std::string_view word(Permission permission) {
     return "none";
 }
 
+/// HOST or HOST:PORT with nothing else in it: "localhost:80@evil.example" has a loopback in front
+/// of what counts.
+bool is_plain_authority(std::string_view text) {
+    std::size_t host_end = std::min(text.find(':'), text.size());
+    if (text.starts_with('[')) {
+        host_end = text.find(']');
+        if (host_end == text.npos) return false;
+        ++host_end;
+    }
+    const std::string_view port = text.substr(host_end);
+    const bool good_port =
+        port.empty() ||
+        (port.size() > 1 && port[0] == ':' &&
+         std::ranges::all_of(port.substr(1), [](char c) { return c >= '0' && c <= '9'; }));
+    return good_port && text.find_first_of("@/\\?#") == text.npos;
+}
+
 }  // namespace
 
 std::string_view host_without_port(std::string_view authority) {
@@ -91,7 +108,8 @@ bool origin_allowed(std::string_view origin, const config::Server& server) {
     }
     for (std::string_view scheme : {std::string_view("http://"), std::string_view("https://")}) {
         if (origin.starts_with(scheme)) {
-            return is_loopback_host(host_without_port(origin.substr(scheme.size())));
+            const std::string_view authority = origin.substr(scheme.size());
+            return is_plain_authority(authority) && is_loopback_host(host_without_port(authority));
         }
     }
     return false;

@@ -1,6 +1,7 @@
 #include "http/listener.hpp"
 
 #include "http/reply.hpp"
+#include "ollama_proxy/common/request_id.hpp"
 #include "ollama_proxy/telemetry/log.hpp"
 
 #include <boost/asio/ip/address.hpp>
@@ -19,22 +20,23 @@ namespace {
 
 constexpr Milliseconds kRest{50};
 constexpr int kBacklog = 4096;
+constexpr int kRefusedAtOnce = 64;  ///< of those who wait when descriptors have run out
+
 /// What a client gets for whom there is no session: said before its request is read.
-const std::string& busy_answer() {
-    static const std::string answer = [] {
-        const Reply reply =
-            error_reply(codec::ErrorDialect::openai,
-                        make_error(Errc::overloaded, "too many connections; try again later"));
-        return "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n" +
-               reply.fields +
-               "Connection: close\r\nContent-Length: " + std::to_string(reply.body.size()) +
-               "\r\n\r\n" + reply.body;
-    }();
-    return answer;
+std::string busy_answer() {
+    const Reply reply =
+        error_reply(codec::ErrorDialect::openai,
+                    make_error(Errc::overloaded, "too many connections; try again later"));
+    std::string out = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n";
+    out += reply.fields;
+    append_common(out, {make_request_id(), {}});
+    out += "Connection: close\r\nContent-Length: " + std::to_string(reply.body.size());
+    out += "\r\n\r\n" + reply.body;
+    return out;
 }
 
 void tell_busy(int fd) {
-    const std::string& answer = busy_answer();
+    const std::string answer = busy_answer();
     ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     ::shutdown(fd, SHUT_WR);
 }
@@ -119,7 +121,7 @@ void Listener::accept() {
             if (self->stopped_) return;
             if (error == asio::error::no_descriptors || error.value() == ENFILE ||
                 error.value() == ENOBUFS || error.value() == ENOMEM) {
-                self->refuse_one();
+                self->refuse_waiting();
                 return self->rest();
             }
             if (!error) {
@@ -136,17 +138,23 @@ void Listener::accept() {
         });
 }
 
-/// With the reserved descriptor the client at the head of the line gets an answer.
-void Listener::refuse_one() {
+/// With the reserved descriptor those at the head of the line get an answer, one after the other.
+void Listener::refuse_waiting() {
+    // another thread may have taken the descriptor at the last time
+    if (reserve_ < 0) reserve_ = open_reserve();
     if (reserve_ < 0) return;
     ::close(reserve_);
-    const int client = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
-    if (client >= 0) {
+    int refused = 0;
+    while (refused < kRefusedAtOnce) {
+        const int client = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
+        if (client < 0) break;
         tell_busy(client);
         ::close(client);
+        ++refused;
     }
     reserve_ = open_reserve();
-    telemetry::log_warn("out of file descriptors: a connection was refused");
+    telemetry::log_warn("out of file descriptors: connections were refused",
+                        {{"count", std::to_string(refused)}});
 }
 
 void Listener::rest() {

@@ -39,7 +39,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   private:
     explicit Listener(boost::asio::io_context& control);
     void accept();
-    void refuse_one();
+    void refuse_waiting();
     void rest();
 
     tcp::acceptor acceptor_;

@@ -10,8 +10,9 @@ namespace {
 std::string_view without_authority(std::string_view target) {
     const std::size_t scheme = target.find("://");
     if (target.starts_with('/') || scheme == target.npos) return target;
-    const std::size_t slash = target.find('/', scheme + 3);
-    return slash == target.npos ? std::string_view("/") : target.substr(slash);
+    const std::size_t end = target.find_first_of("/?#", scheme + 3);
+    if (end == target.npos || target[end] != '/') return "/";  // a '/' of the query is no path
+    return target.substr(end);
 }
 
 }  // namespace

@@ -36,7 +36,10 @@ struct Request {
     std::string request_id;
     TimePoint received{};
 
-    [[nodiscard]] bool has_body() const { return framing != codec::Framing::none; }
+    [[nodiscard]] bool has_body() const {
+        return framing == codec::Framing::chunked ||
+               (framing == codec::Framing::length && content_length > 0);
+    }
 };
 
 /// Copies what is needed out of a parsed head and finds the route. Chooses a request id where the

@@ -1,5 +1,6 @@
 #include "http/routes.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -55,6 +56,13 @@ const Route* find_route(std::string_view path) {
         }
     }
     return nullptr;
+}
+
+bool is_blob_name(std::string_view name) {
+    return !name.empty() && std::ranges::all_of(name, [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               c == ':' || c == '-' || c == '_';
+    });
 }
 
 Verb parse_verb(std::string_view method) {

@@ -48,6 +48,10 @@ struct Route {
     codec::Api api;  ///< inference only
 };
 
+/// Letters, digits, ':', '-', '_': nothing with which a blob's name could leave its folder on a
+/// backend that tidies up paths.
+[[nodiscard]] bool is_blob_name(std::string_view name);
+
 /// The route of a path (without query), or nullptr.
 [[nodiscard]] const Route* find_route(std::string_view path);
 

@@ -55,7 +55,7 @@ awaitable<void> Session::run() {
 awaitable<bool> Session::read_head(codec::RequestHead& head) {
     const config::Limits& limits = server_.limits;
     const codec::HeadLimits head_limits{limits.header_bytes, limits.header_fields,
-                                        std::min<std::size_t>(limits.header_bytes, 8192)};
+                                        std::min<std::size_t>(limits.header_bytes / 2, 8192)};
     TimePoint begin = kNever;  // of the head: its first byte
     for (;;) {
         if (!downstream_.unread().empty() && begin == kNever) {
@@ -106,6 +106,7 @@ awaitable<Session::After> Session::refuse_head(const Error& error) {
     request_.keep_alive = false;
     common_ = {request_.request_id, {}};
     record_ = {};
+    client_ = peer_address_;
     body_unread_ = true;
     note_error(error);
     const Reply reply = error_reply(request_.dialect, error);
@@ -131,6 +132,9 @@ std::optional<Error> Session::check_gates(Permission& needed) {
     if (auto error = check_browser(facts, server_)) return error;
     if (request_.has_origin) common_.origin = request_.origin;
     if (request_.verb == kOptions) return std::nullopt;
+    if (request_.method == "CONNECT" || request_.method == "TRACE") {
+        return make_error(Errc::method_not_allowed, request_.method + " is not served here");
+    }
     if (!request_.route) {
         return make_error(Errc::route_not_found, "there is no " + request_.path + " here");
     }
@@ -162,7 +166,16 @@ std::optional<Error> Session::check_gates(Permission& needed) {
                           "the body is larger than server.limits.body_bytes (" +
                               std::to_string(server_.limits.body_bytes) + ")");
     }
+    if (is_blob && !is_blob_name(request_.path.substr(request_.route->path.size()))) {
+        return make_error(Errc::invalid_request, "a blob is named by its digest: sha256:HEX");
+    }
     return std::nullopt;
+}
+
+/// What the path answers; for a path that is none, what any path may.
+std::uint8_t Session::allowed_verbs() const {
+    constexpr std::uint8_t kAny = kGet | kHead | kPost | kDelete;
+    return (request_.route ? request_.route->verbs : kAny) | kOptions;
 }
 
 awaitable<Session::After> Session::dispatch(const codec::RequestHead& head) {
@@ -171,15 +184,14 @@ awaitable<Session::After> Session::dispatch(const codec::RequestHead& head) {
         downstream_.consume(head.size);
         note_error(*refused);
         Reply reply = error_reply(request_.dialect, *refused);
-        if (refused->code == Errc::method_not_allowed && request_.route) {
-            reply.fields += "Allow: " + allow_list(request_.route->verbs | kOptions) + "\r\n";
+        if (refused->code == Errc::method_not_allowed) {
+            reply.fields += "Allow: " + allow_list(allowed_verbs()) + "\r\n";
         }
         co_return co_await send(reply);
     }
     if (request_.verb == kOptions) {
         downstream_.consume(head.size);
-        const std::string allow =
-            allow_list(request_.route ? request_.route->verbs | kOptions : kGet | kPost | kOptions);
+        const std::string allow = allow_list(allowed_verbs());
         Reply reply{204, {}, {}, "Allow: " + allow + "\r\n"};
         append_preflight(reply.fields, allow, request_.asked_headers, request_.private_network);
         co_return co_await send(reply);

@@ -29,8 +29,8 @@ class Session : public boost::intrusive::list_base_hook<
     /// an error event where one fits.
     [[nodiscard]] boost::asio::awaitable<void> run();
 
-    /// Between two requests, so that it can be closed without harm.
-    [[nodiscard]] bool is_idle() const { return idle_; }
+    /// Between two requests, and no byte of the next has come: it can be closed without harm.
+    [[nodiscard]] bool is_idle() const { return idle_ && !downstream_.has_arrivals(); }
     void close() { downstream_.close(); }
 
   private:
@@ -48,6 +48,7 @@ class Session : public boost::intrusive::list_base_hook<
     boost::asio::awaitable<After> refuse_head(const Error& error);
     boost::asio::awaitable<After> serve(const codec::RequestHead& head);
     [[nodiscard]] std::optional<Error> check_gates(Permission& needed);
+    [[nodiscard]] std::uint8_t allowed_verbs() const;
     boost::asio::awaitable<After> dispatch(const codec::RequestHead& head);
     boost::asio::awaitable<Reply> status_reply();
 
@@ -55,7 +56,9 @@ class Session : public boost::intrusive::list_base_hook<
     boost::asio::awaitable<std::optional<Error>> read_body(std::string& body,
                                                            ByteBudget::Lease& lease,
                                                            bool best_effort);
-    boost::asio::awaitable<std::optional<Error>> read_length(std::string& body);
+    boost::asio::awaitable<std::optional<Error>> read_length(std::string& body,
+                                                             ByteBudget::Lease& lease,
+                                                             unsigned spare);
     boost::asio::awaitable<std::optional<Error>> read_chunked(std::string& body,
                                                               ByteBudget::Lease& lease,
                                                               unsigned spare);

@@ -8,6 +8,8 @@ namespace {
 // shares of the byte budget that stay free for others (failures contract, row 34)
 constexpr unsigned kSpareBestEffort = 15;
 constexpr unsigned kSpare = 5;
+/// Memory for a body whose length was only announced.
+constexpr std::size_t kFirstReserve = 256 * 1024;
 
 Error over_budget() {
     Error error = make_error(Errc::overloaded,
@@ -34,9 +36,12 @@ awaitable<std::optional<Error>> Session::more_body() {
     co_return make_error(Errc::cancelled, "the client left in the middle of its request");
 }
 
-awaitable<std::optional<Error>> Session::read_length(std::string& body) {
+/// The budget is charged with what has come, not with what was announced: announcing costs a
+/// client nothing, and must not take the room of those who send.
+awaitable<std::optional<Error>> Session::read_length(std::string& body, ByteBudget::Lease& lease,
+                                                     unsigned spare) {
     const auto length = static_cast<std::size_t>(request_.content_length);
-    body.reserve(length);
+    body.reserve(std::min(length, kFirstReserve));
     while (body.size() < length) {
         const std::string_view fresh = downstream_.unread().substr(0, length - body.size());
         if (fresh.empty()) {
@@ -44,6 +49,8 @@ awaitable<std::optional<Error>> Session::read_length(std::string& body) {
             if (error) co_return error;
             continue;
         }
+        if (!shared_->body_budget.extend(lease, fresh.size(), spare)) co_return over_budget();
+        if (body.size() + fresh.size() > body.capacity()) body.reserve(length);
         body.append(fresh);
         downstream_.consume(fresh.size());
     }
@@ -85,8 +92,7 @@ awaitable<std::optional<Error>> Session::read_body(std::string& body, ByteBudget
     if (!request_.has_body()) co_return std::nullopt;
     const unsigned spare = best_effort ? kSpareBestEffort : kSpare;
     if (request_.framing == codec::Framing::length &&
-        !shared_->body_budget.extend(lease, static_cast<std::size_t>(request_.content_length),
-                                     spare)) {
+        !shared_->body_budget.has_room(request_.content_length, spare)) {
         co_return over_budget();
     }
     if (!co_await send_continue()) {
@@ -94,7 +100,7 @@ awaitable<std::optional<Error>> Session::read_body(std::string& body, ByteBudget
     }
     std::optional<Error> error;
     if (request_.framing == codec::Framing::length) {
-        error = co_await read_length(body);
+        error = co_await read_length(body, lease, spare);
     } else {
         error = co_await read_chunked(body, lease, spare);
     }

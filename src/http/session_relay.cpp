@@ -99,6 +99,16 @@ struct ChunkHead {
     [[nodiscard]] std::string_view view() const { return {text.data(), size}; }
 };
 
+/// What was sent ends with a whole event: only then may an event of ours follow.
+bool ends_event(codec::ErrorDialect dialect, const std::array<std::string_view, 2>& parts) {
+    std::string tail;
+    for (std::string_view part : parts)
+        tail.append(part.substr(part.size() - std::min<std::size_t>(part.size(), 3)));
+    const std::string_view end = tail;
+    if (dialect == codec::ErrorDialect::ollama) return end.ends_with('\n');
+    return end.ends_with("\n\n") || end.ends_with("\r\r") || end.ends_with("\n\r\n");
+}
+
 void note_tokens(telemetry::AccessRecord& record, const codec::AnswerFacts& facts) {
     if (facts.completion_tokens) {
         record.tokens = static_cast<std::int64_t>(*facts.completion_tokens);
@@ -228,7 +238,8 @@ awaitable<Session::After> Session::relay(awaitable<Result<ResponseStream>> sourc
         std::string head =
             head_of(reply.status, reply.fields + "Content-Type: application/json\r\n", &info,
                     "Content-Length: " + std::to_string(reply.body.size()) + "\r\n");
-        const std::array<std::string_view, 2> parts{head, reply.body};
+        const std::string_view body = request_.verb == kHead ? std::string_view() : reply.body;
+        const std::array<std::string_view, 2> parts{head, body};
         record_.first_byte_ms = to_ms(Clock::now() - request_.received);
         const bool sent = co_await downstream_.write(parts, server_.limits.write_stall);
         co_return sent ? after_reply() : After::close;
@@ -275,6 +286,9 @@ awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::stri
         const Step step = co_await stream.next();
         if (step.kind == Step::Kind::piece) {
             const std::size_t size = step.parts[0].size() + step.parts[1].size();
+            const bool whole_event =
+                stream.is_event_stream() && ends_event(request_.dialect, step.parts);
+            stream_open_ = false;  // while half a chunk is on its way nothing may come between
             const ChunkHead chunk(size);
             const std::array<std::string_view, 5> parts{
                 head, chunked ? chunk.view() : std::string_view(), step.parts[0], step.parts[1],
@@ -285,7 +299,7 @@ awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::stri
             }
             head.clear();
             head_sent_ = true;
-            stream_open_ = stream.is_event_stream();
+            stream_open_ = whole_event;
             record_.bytes_out += size;
             continue;
         }

@@ -14,7 +14,8 @@ std::string Session::head_of(int status, std::string_view fields, const router::
     out.append(fields);
     append_common(out, common_);
     if (info) append_routing(out, *info);
-    out.append(framing);
+    // with these a length or a last chunk would be taken for the next answer
+    if (status != 204 && status != 304) out.append(framing);
     // what of the body is unread would be taken for the next request
     close_after_ = close_after_ || !request_.keep_alive || body_unread_ ||
                    shared_->draining.load(std::memory_order_relaxed);
@@ -38,9 +39,7 @@ awaitable<Session::After> Session::send(const Reply& reply, const router::RouteI
     if (!reply.content_type.empty()) {
         fields += "Content-Type: " + reply.content_type + "\r\n";
     }
-    const std::string framing =
-        reply.status == 204 ? std::string()
-                            : "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
+    const std::string framing = "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
     const std::string head = head_of(reply.status, fields, info, framing);
     const std::string_view body = request_.verb == kHead ? std::string_view() : reply.body;
     const std::array<std::string_view, 2> parts{head, body};

@@ -1,0 +1,122 @@
+#pragma once
+
+#include "support/environment.hpp"
+#include "support/wait.hpp"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <fcntl.h>
+#include <optional>
+#include <poll.h>
+#include <stdexcept>
+#include <string>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace ollama_proxy::front_end {
+
+/// The daemon as its own process, run as a user runs it, on a free port.
+class DaemonProcess {
+  public:
+    /// Without a `port` it must start: throws when no first line comes. `descriptors` is a hard
+    /// limit of open files.
+    explicit DaemonProcess(const std::string& yaml,
+                           std::optional<std::uint16_t> taken_port = std::nullopt,
+                           rlim_t descriptors = 0) {
+        const std::string config = folder_.write("config.yaml", yaml).string();
+        const std::string port = std::to_string(taken_port.value_or(0));
+        if (::pipe2(out_.data(), O_CLOEXEC) != 0 || ::pipe2(err_.data(), O_CLOEXEC) != 0) {
+            throw std::runtime_error("no pipe");
+        }
+        const std::string state = "XDG_STATE_HOME=" + folder_.path().string();
+        std::array<const char*, 8> arguments{
+            DAEMON_PATH, "serve", "--config", config.c_str(), "--http-port", port.c_str(), nullptr};
+        std::array<const char*, 2> environment{state.c_str(), nullptr};
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            ::dup2(out_[1], STDOUT_FILENO);
+            ::dup2(err_[1], STDERR_FILENO);
+            if (descriptors > 0) {
+                const rlimit limit{descriptors, descriptors};
+                ::setrlimit(RLIMIT_NOFILE, &limit);
+            }
+            ::execve(DAEMON_PATH, const_cast<char* const*>(arguments.data()),
+                     const_cast<char* const*>(environment.data()));
+            ::_exit(99);
+        }
+        ::close(out_[1]);
+        ::close(err_[1]);
+        if (!taken_port) port_ = read_port();
+    }
+    ~DaemonProcess() {
+        if (pid_ > 0 && !ended_) {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+        ::close(out_[0]);
+        ::close(err_[0]);
+    }
+    DaemonProcess(const DaemonProcess&) = delete;
+    DaemonProcess& operator=(const DaemonProcess&) = delete;
+
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+    [[nodiscard]] pid_t pid() const { return pid_; }
+    void signal(int number) const { ::kill(pid_, number); }
+
+    /// How it ended: the exit status, or 128 + the signal. Throws TimedOut.
+    int wait_exit() {
+        int status = 0;
+        const bool done = support::eventually([&] {
+            ended_ = ended_ || ::waitpid(pid_, &status, WNOHANG) == pid_;
+            return ended_;
+        });
+        if (!done) throw support::TimedOut("the daemon does not end");
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    /// All that it wrote to standard error, once it has ended.
+    std::string errors() { return read_until_eof(err_[0]); }
+
+  private:
+    static std::string read_until_eof(int fd) {
+        std::string all;
+        std::array<char, 4096> some{};
+        for (;;) {
+            const ssize_t n = ::read(fd, some.data(), some.size());
+            if (n <= 0) return all;
+            all.append(some.data(), static_cast<std::size_t>(n));
+        }
+    }
+
+    /// From the first line: "... http://127.0.0.1:PORT ...".
+    std::uint16_t read_port() {
+        std::string line;
+        const support::TimePoint end = support::Clock::now() + support::kPatience;
+        while (line.find('\n') == std::string::npos) {
+            pollfd ready{out_[0], POLLIN, 0};
+            if (::poll(&ready, 1, support::left_until(end)) <= 0) {
+                throw support::TimedOut("no first line");
+            }
+            std::array<char, 512> some{};
+            const ssize_t n = ::read(out_[0], some.data(), some.size());
+            if (n <= 0) throw std::runtime_error("the daemon did not start: " + errors());
+            line.append(some.data(), static_cast<std::size_t>(n));
+        }
+        const std::string_view before = "127.0.0.1:";
+        const std::size_t at = line.find(before);
+        if (at == std::string::npos) throw std::runtime_error("no port in: " + line);
+        return static_cast<std::uint16_t>(std::atoi(line.c_str() + at + before.size()));
+    }
+
+    support::TempDir folder_;
+    std::array<int, 2> out_{-1, -1};
+    std::array<int, 2> err_{-1, -1};
+    pid_t pid_ = -1;
+    bool ended_ = false;
+    std::uint16_t port_ = 0;
+};
+
+}  // namespace ollama_proxy::front_end
