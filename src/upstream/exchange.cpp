@@ -80,8 +80,8 @@ struct Exchange::Impl {
     bool reused = false;
     bool timed_out = false;
     bool request_complete = false;
-    bool source_failed = false;
-    bool answered = false;  ///< a byte of the answer has come
+    std::optional<Error> source_error;  ///< why the client's upload broke
+    bool answered = false;              ///< a byte of the answer has come
     bool keep_alive = false;
     bool broken = false;  ///< body framing violated
     int informational = 0;
@@ -127,7 +127,7 @@ awaitable<ErrorCode> Exchange::Impl::send_source(BodySource& source) {
         arm(timeouts.stall);
         auto piece = co_await source.next();
         if (!piece) {
-            source_failed = true;
+            source_error = piece.error();
             co_return asio::error::operation_aborted;
         }
         const std::string_view bytes = *piece;
@@ -159,9 +159,10 @@ awaitable<std::optional<OpenError>> Exchange::Impl::send(const UpstreamRequest& 
     if (!error && !peer_spoke) {
         if (request.source) {
             error = co_await send_source(*request.source);
-            if (source_failed) {
-                co_return fail(OpenFailure::source_failed, Errc::cancelled,
-                               "did not get the whole request");
+            if (source_error) {
+                OpenError failure = fail(OpenFailure::source_failed, Errc::cancelled, {});
+                failure.error = *source_error;  // the client's fault, in the words for the client
+                co_return failure;
             }
         } else {
             request_complete = true;
