@@ -53,6 +53,7 @@ awaitable<ErrorCode> Connection::connect(const config::Backend& backend,
     ErrorCode error = asio::error::host_not_found;
     for (const tcp::endpoint& address : addresses) {
         close();
+        tls_.reset();
         socket_.open(address.protocol(), error);
         if (error) continue;
         socket_.set_option(tcp::no_delay(true), error);
@@ -117,7 +118,7 @@ bool Connection::is_reusable() {
 }
 
 void Connection::close() {
-    tls_.reset();
+    // not the TLS stream: an operation that this ends may still be on its way through it
     ErrorCode ignored;
     socket_.close(ignored);
 }

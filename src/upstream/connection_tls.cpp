@@ -56,7 +56,10 @@ awaitable<ErrorCode> Connection::handshake(const config::Backend& backend) {
     if (error) co_return error;
     tls_.reset(new Tls(socket_, *context));
     const std::string& host = backend.endpoint.host;
-    SSL_set_tlsext_host_name(tls_->stream.native_handle(), host.c_str());
+    ErrorCode no_address;
+    asio::ip::make_address(host, no_address);
+    // an address is no server name (RFC 6066), and some servers refuse one that is
+    if (no_address) SSL_set_tlsext_host_name(tls_->stream.native_handle(), host.c_str());
     tls_->stream.set_verify_callback(ssl::host_name_verification(host), error);
     if (error) co_return error;
     auto [failed] = co_await tls_->stream.async_handshake(ssl::stream_base::client, kToken);

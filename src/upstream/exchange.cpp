@@ -5,8 +5,10 @@
 #include "upstream/connection_pool.hpp"
 #include "upstream/request_head.hpp"
 
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -25,6 +27,13 @@ constexpr int kMaxInformational = 8;
 
 Error upstream_error(Errc code, const config::Backend& backend, std::string_view what) {
     return make_error(code, "backend '" + backend.id + "' " + std::string(what));
+}
+
+/// Leaves as Asio's own operations do when the request was cancelled: whatever failed then failed
+/// because the client left, and must not be told of the backend.
+void throw_if(const asio::cancellation_state& state) {
+    if (state.cancelled() == asio::cancellation_type::none) return;
+    throw boost::system::system_error(asio::error::operation_aborted);
 }
 
 }  // namespace
@@ -112,6 +121,7 @@ awaitable<std::optional<OpenError>> Exchange::Impl::obtain_connection(bool fresh
     arm(timeouts.connect);
     const ErrorCode error = co_await connection->connect(backend->settings(), *addresses);
     if (!error) co_return std::nullopt;
+    throw_if(co_await asio::this_coro::cancellation_state);
     if (timed_out) {
         co_return fail(OpenFailure::connect_timeout, Errc::upstream_timeout,
                        "did not accept a connection in time");
@@ -152,6 +162,7 @@ awaitable<ErrorCode> Exchange::Impl::send_source(BodySource& source) {
 
 awaitable<std::optional<OpenError>> Exchange::Impl::send(const UpstreamRequest& request) {
     phase = Phase::waiting;
+    request_complete = false;
     const std::string head_bytes = request_head(backend->settings(), request);
     arm(timeouts.head);
     bool peer_spoke = false;
@@ -189,6 +200,7 @@ awaitable<std::optional<OpenError>> Exchange::Impl::read_head(std::string_view m
                            "sent no answer in time");
         }
         if (error || n == 0) {
+            throw_if(co_await asio::this_coro::cancellation_state);
             if (!answered) {
                 co_return fail(OpenFailure::closed_before_head, Errc::bad_gateway,
                                "closed the connection without an answer");
@@ -300,6 +312,10 @@ awaitable<Exchange::OpenResult> Exchange::open(std::shared_ptr<Backend> backend,
 awaitable<Result<std::span<const std::string_view>>> Exchange::next() {
     Impl& impl = *impl_;
     impl.pieces.clear();
+    // the silence of a backend is measured while somebody waits for it, not while a slow client
+    // takes what came before
+    const bool stalls = impl.timeouts.stall.count() > 0;
+    if (stalls && impl.phase == Impl::Phase::streaming) impl.arm(impl.timeouts.stall);
     for (;;) {
         if (impl.phase == Impl::Phase::ended) co_return std::span<const std::string_view>{};
         if (impl.broken) {
@@ -325,6 +341,7 @@ awaitable<Result<std::span<const std::string_view>>> Exchange::next() {
                     impl.finish();
                     continue;
                 }
+                throw_if(co_await asio::this_coro::cancellation_state);
                 const auto& settings = impl.backend->settings();
                 if (!impl.timed_out) {
                     co_return impl
@@ -344,7 +361,7 @@ awaitable<Result<std::span<const std::string_view>>> Exchange::next() {
         if (impl.pieces.empty()) continue;
         if (impl.phase != Impl::Phase::ended) {
             impl.phase = Impl::Phase::streaming;
-            if (impl.timeouts.stall.count() > 0) impl.arm(impl.timeouts.stall);
+            if (stalls) impl.deadline.disarm();
         }
         co_return std::span<const std::string_view>(impl.pieces);
     }

@@ -80,7 +80,8 @@ class Exchange {
 
     /// Connects (or takes a pooled connection), sends, reads the head. A pooled connection that
     /// dies before a byte of the answer is replaced by a fresh one once, silently.
-    /// Cancelling (total) closes the connection.
+    /// Cancelling (total) closes the connection and leaves with `operation_aborted` thrown, so that
+    /// it is never taken for a failure of the backend.
     [[nodiscard]] static boost::asio::awaitable<OpenResult> open(std::shared_ptr<Backend> backend,
                                                                  UpstreamRequest request,
                                                                  ExchangeTimeouts timeouts);
@@ -92,7 +93,8 @@ class Exchange {
 
     /// The next pieces of the body, decoded; empty at the clean end of the transport. The views
     /// are valid until anything is awaited on this worker. Errors: upstream_timeout (before the
-    /// first piece), upstream_stalled, bad_gateway (cut, or framing broken).
+    /// first piece), upstream_stalled, bad_gateway (cut, or framing broken). Cancelling (total)
+    /// throws `operation_aborted` and leaves an exchange that can only be dropped.
     [[nodiscard]] boost::asio::awaitable<Result<std::span<const std::string_view>>> next();
 
     /// True once `next` has reported the end.
