@@ -167,7 +167,6 @@ asio::awaitable<bool> HealthChecker::probe_refused(Clock::duration limit) {
     const TimePoint deadline = Clock::now() + limit;
     const auto waiter = std::make_shared<Rendezvous>();
     impl->on_control([wish = std::make_shared<Wish>(waiter)](Impl& control) {
-        if (control.some_backend_healthy()) return;  // since the caller looked
         control.for_each_watch([&](BackendWatch& watch) {
             if (watch.backend()->health() != Health::healthy) watch.want_probe(wish);
         });
