@@ -25,6 +25,7 @@ AnswerFacts inspect_answer(Api api, std::string_view body) {
     if (piece.fault == JsonCursor::Fault::syntax) {
         add_error(facts, {"the answer is not JSON", 0});
         facts.first_is_error = true;
+        facts.malformed = true;
         return facts;
     }
     add_measures(facts, piece);

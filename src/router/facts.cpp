@@ -63,8 +63,10 @@ void gather_facts(const Generation& generation, const Wanted& wanted,
         const std::string& key = wanted.key(backend.settings().type);
         const auto catalog = backend.catalog();
         const upstream::Model* model = wanted.model.empty() ? nullptr : catalog->find(key);
-        knowledge[i].catalog_known = catalog->known;
-        knowledge[i].listed = model != nullptr && !backend.is_absent(key);
+        // a 404 for the model is knowledge too, also where no catalog was had
+        const bool absent = backend.is_absent(key);
+        knowledge[i].catalog_known = catalog->known || absent;
+        knowledge[i].listed = model != nullptr && !absent;
         if (model) knowledge[i].size_bytes = model->size_bytes;
         if (knowledge[i].listed) ++listing;
         out[i].warm = catalog->is_loaded(key);

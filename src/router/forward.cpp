@@ -117,14 +117,20 @@ awaitable<Result<ResponseStream>> Router::unload(const InferenceRequest& request
         one.method = "POST";
         one.target = codec::path_of(request.api);
         one.fields = request.fields;
+        one.authorization = request.authorization;
         one.body = wanted.by_alias ? codec::replace_model(request.body, request.scan, wanted.model)
                                    : request.body;
         one.refresh_catalog = true;
         auto answer = co_await forward(one, context, info);
-        if (answer)
+        if (answer) {
             last = std::move(answer);
-        else if (!last)
+        } else if (!last) {
             last = answer.error();
+        }
+        // an earlier answer is dropped unread, and then nobody else looks what is loaded now
+        if (const auto backend = generation->backends->find(target)) {
+            impl_->health.refresh_soon(backend);
+        }
     }
     co_return std::move(*last);
 }

@@ -50,16 +50,32 @@ std::string why(const Generation& generation, const RankedCandidate& candidate,
     }
 }
 
-/// A backend that said no to the model says so whatever its health.
+constexpr int kUsualWait = 5;
+
+/// Seconds until the first of those that are only left alone for a moment may be asked again.
+int seconds_to_wait(const Generation& generation, const Decision& decision, TimePoint now) {
+    TimePoint first = kNever;
+    for (const RankedCandidate& candidate : decision.refused) {
+        const upstream::Backend& backend = *generation.backends->backends[candidate.index];
+        if (candidate.refusal == Refusal::parked) first = std::min(first, backend.parked_until());
+        if (candidate.refusal == Refusal::breaker_open) {
+            first = std::min(first, backend.breaker_retry_at());
+        }
+    }
+    if (first == kNever) return kUsualWait;
+    const auto left = std::chrono::ceil<std::chrono::seconds>(first - now).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 1, 60));
+}
+
+}  // namespace
+
 bool speaks_of_model(Refusal refusal) {
     return refusal == Refusal::model_missing || refusal == Refusal::model_pattern ||
            refusal == Refusal::model_size;
 }
 
-}  // namespace
-
 Error nobody_error(const Generation& generation, const Wanted& wanted, const RoutingHints& hints,
-                   const Decision& decision, std::span<const CandidateFacts> facts) {
+                   const Decision& decision, std::span<const CandidateFacts> facts, TimePoint now) {
     std::string list;
     bool all_model = !decision.refused.empty();
     bool all_api = !decision.refused.empty();
@@ -84,7 +100,7 @@ Error nobody_error(const Generation& generation, const Wanted& wanted, const Rou
     }
     Error error =
         make_error(Errc::no_available_backends, "no backend can take the request (" + list + ")");
-    error.retry_after_s = 5;
+    error.retry_after_s = seconds_to_wait(generation, decision, now);
     return error;
 }
 

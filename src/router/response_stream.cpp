@@ -72,11 +72,22 @@ Step ResponseStream::Impl::judge_end() {
     return {};
 }
 
+std::string_view ResponseStream::Impl::take_tail() {
+    const std::string_view tail = watcher->finish();
+    const codec::AnswerFacts& seen = watcher->facts();
+    // the stream is broken, and half an event must not reach the client as one
+    if (!watcher->complete() && !seen.error && !seen.blind) return {};
+    if (!ends_with_done(api) || !seen.finished || seen.done_marker || seen.error) return tail;
+    thread_local std::string joined;
+    joined.assign(tail).append(watcher->separator()).append(kDoneEvent);
+    return joined;
+}
+
 awaitable<Step> ResponseStream::Impl::next() {
     Step step;
     step.kind = Step::Kind::piece;
     if (phase == Phase::first) {
-        phase = Phase::flowing;
+        phase = all_in_first ? Phase::last_tail : Phase::flowing;
         if (!first.empty()) {
             step.parts[0] = first;
             co_return step;
@@ -85,20 +96,14 @@ awaitable<Step> ResponseStream::Impl::next() {
     while (phase == Phase::flowing) {
         auto read = co_await exchange->next();
         if (!read) co_return broken(read.error(), !watcher || watcher->at_boundary());
-        thread_local std::string join;
         if (read->empty()) {
             phase = Phase::last_tail;
             if (!watcher) break;
-            step.parts[0] = watcher->finish();
-            const bool add_done = ends_with_done(api) && watcher->facts().finished &&
-                                  !watcher->facts().done_marker && !watcher->facts().error;
-            if (add_done) {
-                join.assign(step.parts[0]).append(watcher->separator()).append(kDoneEvent);
-                step.parts[0] = join;
-            }
+            step.parts[0] = take_tail();
             if (!step.parts[0].empty()) co_return step;
             break;
         }
+        thread_local std::string join;
         if (watcher) {
             const auto release = watch_pieces(*watcher, *read, join);
             step.parts = {release.held, release.fresh};

@@ -60,8 +60,9 @@ struct ResponseStream::Impl {
     int status = 200;
     std::string fields;
     std::optional<std::uint64_t> length;
-    std::string body;   ///< whole: the body
-    std::string first;  ///< the piece that was read before the commit
+    std::string body;           ///< whole: the body
+    std::string first;          ///< the piece that was read before the commit
+    bool all_in_first = false;  ///< the transport has ended and `first` holds the tail too
     std::optional<upstream::Exchange> exchange;
     std::optional<codec::StreamWatcher> watcher;
     codec::AnswerFacts whole_facts;  ///< whole: facts of the body
@@ -72,6 +73,9 @@ struct ResponseStream::Impl {
     std::function<void()> on_success;  ///< model management: the catalog is stale now
 
     boost::asio::awaitable<Step> next();
+    /// The transport ended cleanly: what was held back, with the `[DONE]` that lacks. Once; valid
+    /// until anything is awaited on this worker.
+    std::string_view take_tail();
     Step judge_end();
     Step broken(Error error, bool announce);
     void release();

@@ -1,11 +1,14 @@
 #include "ollama_proxy/codec/error_body.hpp"
 #include "ollama_proxy/common/ascii.hpp"
+#include "router/retry_after.hpp"
 #include "router/router_impl.hpp"
 
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <algorithm>
-#include <charconv>
+#include <ctime>
 
 namespace ollama_proxy::router {
 using boost::asio::awaitable;
@@ -17,6 +20,8 @@ namespace {
 
 constexpr std::size_t kHeldBody = 16 * 1024 * 1024;
 constexpr Milliseconds kProbeWait{40};
+/// A backend whose client left before the first byte goes on with the prompt for about this long.
+constexpr Milliseconds kComputesOn{250};
 
 /// Everything about one request while it looks for an answer.
 class Search {
@@ -42,12 +47,15 @@ class Search {
     void note_decision();
     awaitable<Result<Admitted>> admit(std::vector<std::uint32_t>& order);
     awaitable<std::optional<ResponseStream>> attempt(std::uint32_t index, Permit permit);
+    awaitable<std::optional<ResponseStream>> ask(Answer& answer);
     awaitable<bool> fill(Answer& answer);
-    awaitable<bool> fill_events(Answer& answer);
+    awaitable<bool> fill_stream(Answer& answer);
     awaitable<bool> fill_whole(Answer& answer);
     void open_failed(const upstream::OpenError& failure, OutcomeRecord& outcome);
     bool judge(Answer& answer, const std::string& retry_after);
     void keep(Answer answer);
+    void note_failure(Error error);
+    [[nodiscard]] bool only_the_model_is_missing() const;
     Result<ResponseStream> give_up();
 
     Router::Impl& router_;
@@ -65,17 +73,19 @@ class Search {
     bool may_retry_ = true;
     bool probed_ = false;
     Answer first_error_;            ///< the first backend answer that was an error, for the end
+    Answer missing_;                ///< the first 404 for the model, if nothing worse happened
     std::optional<Error> failure_;  ///< the gravest failure without an answer
     int retry_after_s_ = 0;         ///< longest seen
 };
 
+/// Keeps the slot taken for a while after its request was cancelled.
+void charge_on(const boost::asio::any_io_executor& executor, Permit permit) {
+    auto timer = std::make_shared<boost::asio::steady_timer>(executor, kComputesOn);
+    timer->async_wait([timer, held = std::move(permit)](auto) mutable { held.release(); });
+}
+
 int seconds_of(std::string_view retry_after) {
-    int seconds = 0;
-    auto [end, ec] =
-        std::from_chars(retry_after.data(), retry_after.data() + retry_after.size(), seconds);
-    // a date or garbage: somebody is busy, a second is a fair guess
-    if (ec != std::errc() || end != retry_after.data() + retry_after.size()) return 1;
-    return std::clamp(seconds, 1, 60);
+    return retry_after_seconds(retry_after, std::time(nullptr));
 }
 
 /// Of two failures without an answer the graver one is told: 504 over 502 over 503.
@@ -188,6 +198,7 @@ awaitable<Result<ResponseStream>> Search::run() {
 
 awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Permit permit) {
     const std::shared_ptr<upstream::Backend> backend = generation_->backends->backends[index];
+    const auto executor = co_await boost::asio::this_coro::executor;
     tried_[index] = true;
     if (!backend->breaker_acquire(Clock::now())) co_return std::nullopt;
     auto answer = std::make_unique<ResponseStream::Impl>();
@@ -195,7 +206,17 @@ awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Pe
     answer->backend = backend;
     answer->outcome = OutcomeRecord(backend);
     answer->permit = std::move(permit);
+    try {
+        co_return co_await ask(answer);
+    } catch (const boost::system::system_error&) {  // cancelled: the client has left
+        if (answer && answer->permit.holds()) charge_on(executor, std::move(answer->permit));
+        throw;
+    }
+}
 
+/// Sends the request and reads of the answer what must be there before it is committed.
+awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
+    const std::shared_ptr<upstream::Backend> backend = answer->backend;
     upstream::UpstreamRequest upstream_request;
     upstream_request.target = codec::path_of(request_.api);
     upstream_request.fields = request_.fields;
@@ -235,13 +256,17 @@ awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Pe
 void Search::open_failed(const upstream::OpenError& failure, OutcomeRecord& outcome) {
     outcome.record(failure.kind == OpenFailure::source_failed ? Outcome::cancelled
                                                               : Outcome::failure);
-    if (!failure_ || gravity(failure.error.code) > gravity(failure_->code)) {
-        failure_ = failure.error;
-    }
+    note_failure(failure.error);
     const bool free = failure.kind == OpenFailure::refused ||
                       failure.kind == OpenFailure::connect_timeout ||
                       failure.kind == OpenFailure::closed_before_head;
     if (!free) keep(nullptr);
+}
+
+void Search::note_failure(Error error) {
+    // half an event and then silence: to the client nothing has come at all
+    if (error.code == Errc::upstream_stalled) error.code = Errc::upstream_timeout;
+    if (!failure_ || gravity(error.code) > gravity(failure_->code)) failure_ = std::move(error);
 }
 
 /// Counts a failed attempt and decides whether another may follow.
@@ -266,41 +291,42 @@ void Search::keep(Answer answer) {
 /// Reads as much of the answer as must be there before it is committed. False: the answer broke.
 awaitable<bool> Search::fill(Answer& answer) {
     const upstream::AnswerHead& head = answer->exchange->head();
-    const bool events = is_event_stream_type(head.content_type) && head.status < 300 &&
-                        head.has_body && !head.encoded;
-    bool whole = false;
-    if (events) {
-        answer->mode = ResponseStream::Impl::Mode::events;
-        answer->watcher.emplace(codec::stream_dialect_of(request_.api));
-        whole = co_await fill_events(answer);
-    } else {
-        whole = co_await fill_whole(answer);
-    }
-    co_return whole;
+    const bool events =
+        is_event_stream_type(head.content_type) && head.status < 300 && head.has_body;
+    if (!events) co_return co_await fill_whole(answer);
+    // what is encoded cannot be read, but it is a stream all the same
+    answer->mode =
+        head.encoded ? ResponseStream::Impl::Mode::raw : ResponseStream::Impl::Mode::events;
+    if (!head.encoded) answer->watcher.emplace(codec::stream_dialect_of(request_.api));
+    co_return co_await fill_stream(answer);
 }
 
-awaitable<bool> Search::fill_events(Answer& answer) {
+awaitable<bool> Search::fill_stream(Answer& answer) {
     std::string join;
     for (;;) {
         auto read = co_await answer->exchange->next();
         if (!read) {
             answer->outcome.record(Outcome::failure);
-            if (!failure_ || gravity(read.error().code) > gravity(failure_->code)) {
-                failure_ = read.error();
-            }
+            note_failure(read.error());
             keep(nullptr);
             co_return false;
         }
         if (read->empty()) {
-            answer->first = answer->watcher->finish();
-            answer->phase = ResponseStream::Impl::Phase::first;
-            // an empty stream, or one short line without its end: the rest is judged in next()
-            if (!answer->first.empty() || answer->watcher->complete()) co_return true;
+            if (answer->watcher) answer->first = answer->take_tail();
+            answer->all_in_first = true;
+            const bool whole = answer->watcher && (answer->watcher->complete() ||
+                                                   answer->watcher->facts().first_is_error);
+            if (whole) co_return true;
+            // nothing has gone to the client yet: another backend may do better
             answer->outcome.record(Outcome::failure);
-            failure_ = make_error(Errc::bad_gateway,
-                                  "backend '" + answer->backend->id() + "' sent an empty stream");
+            note_failure(make_error(Errc::bad_gateway, "backend '" + answer->backend->id() +
+                                                           "' ended its stream at once"));
             keep(nullptr);
             co_return false;
+        }
+        if (!answer->watcher) {
+            for (std::string_view piece : *read) answer->first.append(piece);
+            co_return true;
         }
         const auto release = watch_pieces(*answer->watcher, *read, join);
         if (release.empty()) continue;
@@ -316,9 +342,7 @@ awaitable<bool> Search::fill_whole(Answer& answer) {
         auto read = co_await answer->exchange->next();
         if (!read) {
             answer->outcome.record(Outcome::failure);
-            if (!failure_ || gravity(read.error().code) > gravity(failure_->code)) {
-                failure_ = read.error();
-            }
+            note_failure(read.error());
             keep(nullptr);
             co_return false;
         }
@@ -330,11 +354,21 @@ awaitable<bool> Search::fill_whole(Answer& answer) {
             co_return true;
         }
     }
+    // the end of a connection proves nothing: only the JSON itself can tell that it is whole
+    const bool unproven = answer->exchange->ended_by_close() &&
+                          answer->exchange->head().content_type == "application/json";
     answer->mode = ResponseStream::Impl::Mode::whole;
     answer->exchange.reset();
     answer->permit.release();
     if (!answer->fields.empty() && answer->status < 400) {
         answer->whole_facts = codec::inspect_answer(request_.api, body);
+    }
+    if (unproven && answer->whole_facts.malformed) {
+        answer->outcome.record(Outcome::failure);
+        note_failure(make_error(Errc::bad_gateway, "backend '" + answer->backend->id() +
+                                                       "' closed in the middle of its answer"));
+        keep(nullptr);
+        co_return false;
     }
     co_return true;
 }
@@ -358,6 +392,11 @@ bool Search::judge(Answer& answer, const std::string& retry_after) {
         verdict = verdict_of(answer->status, request_.api, true);
         if (verdict == Verdict::client_fault) verdict = Verdict::failed;
     }
+    if (answer->mode == ResponseStream::Impl::Mode::raw) {
+        // too large to be held: committed, whatever it says
+        if (verdict == Verdict::failed) answer->outcome.record(Outcome::failure);
+        return true;
+    }
     switch (verdict) {
         case Verdict::good:
             if (answer->whole_facts.error) answer->outcome.record(Outcome::failure);
@@ -367,7 +406,6 @@ bool Search::judge(Answer& answer, const std::string& retry_after) {
         case Verdict::route_missing:
             backend->mark_lacking(request_.api);
             answer->outcome.record(Outcome::success);
-            if (!first_error_) failure_.reset();
             return false;
         case Verdict::model_missing:
             answer->outcome.record(Outcome::success);
@@ -375,10 +413,10 @@ bool Search::judge(Answer& answer, const std::string& retry_after) {
                 backend->mark_absent(key);
                 router_.health.refresh_soon(backend);
             }
-            if (!first_error_) {
+            if (!missing_) {
                 answer->permit.release();
                 answer->exchange.reset();
-                first_error_ = std::move(answer);
+                missing_ = std::move(answer);
             }
             return false;
         case Verdict::busy: {
@@ -400,28 +438,36 @@ bool Search::judge(Answer& answer, const std::string& retry_after) {
     return true;
 }
 
+/// Everybody who could be asked lacks the model: nobody is merely out of reach.
+bool Search::only_the_model_is_missing() const {
+    return std::ranges::all_of(ranking_.decision.refused, [](const RankedCandidate& one) {
+        return speaks_of_model(one.refusal) || one.refusal == Refusal::already_tried ||
+               one.refusal == Refusal::disabled;
+    });
+}
+
 /// Nobody is left. The first backend's own error is the best answer there is; else the gravest
 /// failure; else the reasons why nobody was asked.
 Result<ResponseStream> Search::give_up() {
     if (first_error_) {
         const int status = first_error_->status;
-        if (status == 502 || status == 503 || status == 504) {
-            first_error_->status = 503;
+        if (status == 502 || status == 503 || status == 504) first_error_->status = 503;
+        if (first_error_->status == 503 || status == 429) {
             set_retry_after(first_error_->fields, std::max(retry_after_s_, 1));
         }
         return ResponseStream(std::move(first_error_));
     }
-    if (failure_) {
-        Error error = *failure_;
-        if (error.code == Errc::upstream_refused) {
-            error = nobody_error(*generation_, wanted_, request_.hints, ranking_.decision,
-                                 ranking_.facts);
-            error.code = Errc::no_available_backends;
-            error.retry_after_s = std::max(error.retry_after_s, 1);
-        }
-        return error;
+    if (!failure_ && missing_ && only_the_model_is_missing()) {
+        return ResponseStream(std::move(missing_));
     }
-    return nobody_error(*generation_, wanted_, request_.hints, ranking_.decision, ranking_.facts);
+    Error error = nobody_error(*generation_, wanted_, request_.hints, ranking_.decision,
+                               ranking_.facts, Clock::now());
+    if (!failure_) return error;
+    if (failure_->code != Errc::upstream_refused) return *failure_;
+    error.code = Errc::no_available_backends;
+    error.param.clear();
+    error.retry_after_s = std::max(error.retry_after_s, 1);
+    return error;
 }
 
 }  // namespace

@@ -40,9 +40,12 @@ struct Router::Impl {
 [[nodiscard]] std::shared_ptr<const Generation> make_generation(
     std::shared_ptr<const config::Config> config);
 
+/// A backend that said no to the model says so whatever its health.
+[[nodiscard]] bool speaks_of_model(Refusal refusal);
+
 /// The error for a request that nobody can take: 404, 501 or 503, naming every backend's reason.
 [[nodiscard]] Error nobody_error(const Generation& generation, const Wanted& wanted,
                                  const RoutingHints& hints, const Decision& decision,
-                                 std::span<const CandidateFacts> facts);
+                                 std::span<const CandidateFacts> facts, TimePoint now);
 
 }  // namespace ollama_proxy::router

@@ -25,6 +25,7 @@ struct AnswerFacts {
     bool done_marker = false;  ///< `data: [DONE]` was seen
     bool finished = false;     ///< the dialect's own end (finish_reason, done:true, ...) was seen
     bool error = false;        ///< an error object came in place of content
+    bool malformed = false;    ///< whole answers: not JSON, or cut in the middle of it
     bool first_is_error = false;  ///< ... and it was the first event
     std::string error_message;    ///< its text, at most 512 bytes
     int error_status = 0;  ///< status named in the error object (`code`/`status` 400..599), else 0
