@@ -7,12 +7,13 @@ if(NOT CMAKE_BUILD_TYPE)
     set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
 endif()
 
-# ccache keeps a rebuild at seconds; precompiled headers need the sloppiness that its manual names.
+# ccache keeps a rebuild at seconds; precompiled headers need the sloppiness that its manual names,
+# and paths relative to the tree let one checkout use what another has compiled.
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
         CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime CCACHE_PCH_EXTSUM=1
-        "${CCACHE_PROGRAM}")
+        "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${CCACHE_PROGRAM}")
 endif()
 
 find_program(MOLD_PROGRAM mold)
@@ -29,7 +30,11 @@ target_compile_options(ollama_proxy_options INTERFACE
 target_include_directories(ollama_proxy_options INTERFACE "${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}/src")
 target_compile_definitions(ollama_proxy_options INTERFACE
     BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE BOOST_ASIO_SEPARATE_COMPILATION
-    BOOST_BEAST_SEPARATE_COMPILATION)
+    BOOST_BEAST_SEPARATE_COMPILATION
+    # a request is a dozen nested coroutine frames of very different sizes: Asio's cache of two
+    # blocks thrashes on them, malloc's per-thread cache does not
+    BOOST_ASIO_DISABLE_SMALL_BLOCK_RECYCLING BOOST_ASIO_DISABLE_STD_ALIGNED_ALLOC
+    BOOST_ASIO_DISABLE_BOOST_ALIGN)
 
 if(OLLAMA_PROXY_SANITIZE)
     target_compile_options(ollama_proxy_options INTERFACE

@@ -1,5 +1,6 @@
 #include "codec/json_cursor.hpp"
 
+#include <bit>
 #include <cstring>
 
 namespace ollama_proxy::codec {
@@ -20,7 +21,12 @@ const char* skip_plain(const char* p, const char* end) {
         const std::uint64_t slash = word ^ (kOnes * '\\');
         const std::uint64_t found = ((quote - kOnes) & ~quote) | ((slash - kOnes) & ~slash) |
                                     ((word - kOnes * 0x20) & ~word);
-        if ((found & kHigh) != 0) break;
+        if constexpr (std::endian::native == std::endian::little) {
+            // the lowest mark is exact, whatever the borrow did above it
+            if ((found & kHigh) != 0) return p + (std::countr_zero(found & kHigh) >> 3);
+        } else if ((found & kHigh) != 0) {
+            break;
+        }
         p += 8;
     }
     while (p != end && *p != '"' && *p != '\\' && static_cast<unsigned char>(*p) >= 0x20) ++p;

@@ -15,7 +15,7 @@ using asio::awaitable;
 namespace {
 
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t kReadSize = 4096;
+constexpr std::size_t kReadSize = 2048;
 constexpr std::size_t kMaxParts = 8;
 constexpr std::size_t kLingerBytes = 64 * 1024;
 constexpr Milliseconds kLingerTime{5000};
@@ -35,7 +35,7 @@ Downstream::Downstream(tcp::socket socket, runtime::Worker& worker, std::size_t 
               stream.socket_.cancel(ignored);
           },
           this),
-      watch_(socket_, buffer_, read_ahead) {
+      watch_(socket_, buffer_, read_ahead, &worker.deadlines()) {
     ErrorCode ignored;
     socket_.native_non_blocking(true, ignored);
     socket_.set_option(tcp::no_delay(true), ignored);
@@ -75,6 +75,13 @@ awaitable<Downstream::ReadResult> Downstream::read_more(Milliseconds limit) {
 }
 
 awaitable<bool> Downstream::write(std::span<const std::string_view> parts, Milliseconds stall) {
+    std::string rest;
+    if (!write_first(parts, rest)) co_return false;
+    if (rest.empty()) co_return true;
+    co_return co_await write_rest(std::move(rest), stall);
+}
+
+bool Downstream::write_first(std::span<const std::string_view> parts, std::string& rest) {
     std::array<iovec, kMaxParts> vectors{};
     std::size_t count = 0;
     std::size_t total = 0;
@@ -88,20 +95,19 @@ awaitable<bool> Downstream::write(std::span<const std::string_view> parts, Milli
     message.msg_iovlen = count;
     ssize_t n = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0) {
-        if (!would_block()) co_return false;
+        if (!would_block()) return false;
         n = 0;
     }
     auto sent = static_cast<std::size_t>(n);
-    if (sent == total) co_return true;
+    if (sent == total) return true;
     // the parts may live in shared memory that the next coroutine overwrites
-    std::string rest;
     rest.reserve(total - sent);
     for (std::string_view part : parts) {
         const std::size_t skip = std::min(sent, part.size());
         rest.append(part.substr(skip));
         sent -= skip;
     }
-    co_return co_await write_rest(std::move(rest), stall);
+    return true;
 }
 
 awaitable<bool> Downstream::write_rest(std::string rest, Milliseconds stall) {

@@ -48,6 +48,11 @@ class Downstream {
     /// gone, or took nothing for `stall`. The parts may be the worker's scratch memory.
     [[nodiscard]] boost::asio::awaitable<bool> write(std::span<const std::string_view> parts,
                                                      Milliseconds stall);
+    /// The first half of `write`: what the kernel takes now. `rest` is what it did not take,
+    /// copied; with an empty rest nothing need be awaited. False: the client is gone.
+    [[nodiscard]] bool write_first(std::span<const std::string_view> parts, std::string& rest);
+    /// The second half: waits until `rest` is gone too.
+    [[nodiscard]] boost::asio::awaitable<bool> write_rest(std::string rest, Milliseconds stall);
     /// Sends what the kernel takes now, without waiting. False unless that was everything.
     bool write_now(std::string_view bytes);
 
@@ -61,8 +66,6 @@ class Downstream {
     [[nodiscard]] std::string local_address() const;
 
   private:
-    [[nodiscard]] boost::asio::awaitable<bool> write_rest(std::string rest, Milliseconds stall);
-
     tcp::socket socket_;
     std::string buffer_;
     std::size_t used_ = 0;

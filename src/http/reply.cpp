@@ -2,7 +2,7 @@
 
 #include "ollama_proxy/common/ascii.hpp"
 
-#include <cstdio>
+#include <charconv>
 #include <ctime>
 
 namespace ollama_proxy::http {
@@ -17,10 +17,11 @@ void add(std::string& out, std::string_view name, std::string_view value) {
     out.append(name).append(": ").append(value).append("\r\n");
 }
 
-void add_number(std::string& out, std::string_view name, const char* format, double value) {
-    char text[32];
-    const int n = std::snprintf(text, sizeof text, format, value);
-    add(out, name, std::string_view(text, static_cast<std::size_t>(n)));
+void add_number(std::string& out, std::string_view name, double value, int digits) {
+    char text[48];
+    const auto [end, ec] =
+        std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, digits);
+    if (ec == std::errc()) add(out, name, {text, static_cast<std::size_t>(end - text)});
 }
 
 }  // namespace
@@ -116,14 +117,14 @@ void append_common(std::string& out, const CommonFields& common) {
 void append_routing(std::string& out, const router::RouteInfo& info) {
     if (!info.decided) return;
     add(out, "X-Backend-Used", info.backend);
-    add_number(out, "X-Estimated-Latency-Ms", "%.0f", info.estimated_latency_ms);
+    add_number(out, "X-Estimated-Latency-Ms", info.estimated_latency_ms, 0);
     if (info.estimated_watts) {
-        add_number(out, "X-Estimated-Power-W", "%.1f", *info.estimated_watts);
+        add_number(out, "X-Estimated-Power-W", *info.estimated_watts, 1);
     }
     add(out, "X-Routing-Reason", info.reason);
     if (!info.alternatives.empty()) add(out, "X-Alternatives", info.alternatives);
     add(out, "X-Queue-Depth", std::to_string(info.queue_depth));
-    add_number(out, "X-Queue-Wait-Ms", "%.0f", info.queue_wait_ms);
+    add_number(out, "X-Queue-Wait-Ms", info.queue_wait_ms, 0);
     add(out, "X-Efficiency-Mode", info.mode);
 }
 

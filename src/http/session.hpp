@@ -53,6 +53,8 @@ class Session : public boost::intrusive::list_base_hook<
     boost::asio::awaitable<Reply> status_reply();
 
     // session_body.cpp
+    [[nodiscard]] bool take_body_at_hand(std::string& body, ByteBudget::Lease& lease,
+                                         bool best_effort);
     boost::asio::awaitable<std::optional<Error>> read_body(std::string& body,
                                                            ByteBudget::Lease& lease,
                                                            bool best_effort);

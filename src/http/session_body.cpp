@@ -86,6 +86,22 @@ awaitable<std::optional<Error>> Session::read_chunked(std::string& body, ByteBud
     }
 }
 
+/// Takes a body that came whole together with its head: the usual case, without a wait.
+bool Session::take_body_at_hand(std::string& body, ByteBudget::Lease& lease, bool best_effort) {
+    const std::string_view unread = downstream_.unread();
+    if (request_.framing != codec::Framing::length || unread.size() < request_.content_length) {
+        return false;
+    }
+    const auto length = static_cast<std::size_t>(request_.content_length);
+    const unsigned spare = best_effort ? kSpareBestEffort : kSpare;
+    if (!shared_->body_budget.extend(lease, length, spare)) return false;
+    body.assign(unread.substr(0, length));
+    downstream_.consume(length);
+    body_unread_ = false;
+    record_.bytes_in = length;
+    return true;
+}
+
 /// Reads the whole body into memory, within the limits.
 awaitable<std::optional<Error>> Session::read_body(std::string& body, ByteBudget::Lease& lease,
                                                    bool best_effort) {

@@ -142,7 +142,9 @@ awaitable<Session::After> Session::serve_inference(const codec::RequestHead& hea
     } else {
         request.hints = std::move(*hints);
         const bool best_effort = request.hints.priority == router::Priority::best_effort;
-        error = co_await read_body(request.body, lease, best_effort);
+        if (!take_body_at_hand(request.body, lease, best_effort)) {
+            error = co_await read_body(request.body, lease, best_effort);
+        }
     }
     if (!error) {
         auto scan = codec::scan_request(request.api, request.body);
@@ -252,7 +254,11 @@ awaitable<Session::After> Session::relay(awaitable<Result<ResponseStream>> sourc
         record_.first_byte_ms = to_ms(Clock::now() - request_.received);
         record_.bytes_out = body.size();
         note_tokens(record_, answer->facts());
-        const bool sent = co_await downstream_.write(parts, server_.limits.write_stall);
+        std::string rest;
+        bool sent = downstream_.write_first(parts, rest);
+        if (!rest.empty()) {
+            sent = co_await downstream_.write_rest(std::move(rest), server_.limits.write_stall);
+        }
         co_return sent ? after_reply() : After::close;
     }
     std::string_view framing;
@@ -293,7 +299,10 @@ awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::stri
             const std::array<std::string_view, 5> parts{
                 head, chunked ? chunk.view() : std::string_view(), step.parts[0], step.parts[1],
                 chunked ? std::string_view("\r\n") : std::string_view()};
-            if (!co_await downstream_.write(parts, stall)) {
+            std::string rest;
+            bool sent = downstream_.write_first(parts, rest);
+            if (!rest.empty()) sent = co_await downstream_.write_rest(std::move(rest), stall);
+            if (!sent) {
                 record_.error = "client_stalled";
                 co_return After::close;
             }

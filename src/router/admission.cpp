@@ -103,6 +103,17 @@ void Admission::grant_waiters() {
     }
 }
 
+std::optional<Admitted> Admission::try_acquire(std::span<const Place> places, Priority priority,
+                                               std::size_t& depth) {
+    std::lock_guard lock(mutex_);
+    depth = queue_.size();
+    if (closed_) return std::nullopt;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        if (take(places[i], priority)) return Admitted{make_permit(places[i], priority), i};
+    }
+    return std::nullopt;
+}
+
 asio::awaitable<Result<Admitted>> Admission::acquire(std::span<const Place> places,
                                                      Priority priority, TimePoint deadline,
                                                      Settings settings, std::size_t& depth) {

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -76,6 +77,10 @@ class Admission {
     Admission() = default;
     Admission(const Admission&) = delete;
     Admission& operator=(const Admission&) = delete;
+
+    /// Takes the first free place without waiting; nothing when all are full. `depth` as below.
+    [[nodiscard]] std::optional<Admitted> try_acquire(std::span<const Place> places,
+                                                      Priority priority, std::size_t& depth);
 
     /// Takes the first free place, or waits for any of them. Errors: queue_full, queue_timeout,
     /// shutting_down. `depth` becomes the number that waited when this one came. Cancelling (total)

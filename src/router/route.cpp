@@ -45,10 +45,13 @@ class Search {
 
     Result<std::optional<std::uint32_t>> target() const;
     void note_decision();
-    awaitable<Result<Admitted>> admit(std::vector<std::uint32_t>& order);
+    std::optional<Admitted> admit_now();
+    awaitable<Result<Admitted>> admit();
     awaitable<std::optional<ResponseStream>> attempt(std::uint32_t index, Permit permit);
     awaitable<std::optional<ResponseStream>> ask(Answer& answer);
-    awaitable<bool> fill(Answer& answer);
+    static void begin_fill(Answer& answer, codec::Api api);
+    static bool take_at_hand(Answer& answer);
+    bool finish_whole(Answer& answer);
     awaitable<bool> fill_stream(Answer& answer);
     awaitable<bool> fill_whole(Answer& answer);
     void open_failed(const upstream::OpenError& failure, OutcomeRecord& outcome);
@@ -66,6 +69,8 @@ class Search {
     Wanted wanted_;
     std::vector<bool> tried_;
     Router::Impl::Ranking ranking_;
+    std::vector<Place> places_;         ///< where it may go, best first
+    std::vector<std::uint32_t> order_;  ///< and which backend each of them is
     std::string body_with_alias_;
     RetryBudget::Lease lease_;
 
@@ -141,21 +146,32 @@ void Search::note_decision() {
     }
 }
 
-/// Waits for a slot at any backend that may serve, best first; `order` tells which place is whose.
-awaitable<Result<Admitted>> Search::admit(std::vector<std::uint32_t>& order) {
+/// A slot that is free now at a backend that may serve, best first; `order_` tells which place is
+/// whose.
+std::optional<Admitted> Search::admit_now() {
     const Decision& decision = ranking_.decision;
-    std::vector<Place> places;
+    places_.clear();
+    order_.clear();
     for (const RankedCandidate& candidate : decision.usable) {
         const auto& backend = generation_->backends->backends[candidate.index];
-        places.push_back({backend, wanted_.key(backend->settings().type)});
-        order.push_back(candidate.index);
+        places_.push_back({backend, wanted_.key(backend->settings().type)});
+        order_.push_back(candidate.index);
         if (decision.wait_for_target) break;
     }
+    std::size_t depth = 0;
+    auto admitted = router_.admission.try_acquire(places_, request_.hints.priority, depth);
+    info_.queue_depth = std::max(info_.queue_depth, depth);
+    return admitted;
+}
+
+/// Waits for a slot at any of the same backends.
+awaitable<Result<Admitted>> Search::admit() {
     const config::Queue& queue = generation_->config->queue;
     const TimePoint before = Clock::now();
     std::size_t depth = 0;
-    auto admitted = co_await router_.admission.acquire(
-        places, request_.hints.priority, context_.deadline, {queue.max_size, queue.timeout}, depth);
+    auto admitted =
+        co_await router_.admission.acquire(places_, request_.hints.priority, context_.deadline,
+                                           {queue.max_size, queue.timeout}, depth);
     info_.queue_depth = std::max(info_.queue_depth, depth);
     info_.queue_wait_ms += to_ms(Clock::now() - before);
     co_return admitted;
@@ -184,10 +200,13 @@ awaitable<Result<ResponseStream>> Search::run() {
             co_return give_up();
         }
         note_decision();
-        std::vector<std::uint32_t> order;
-        auto admitted = co_await admit(order);
-        if (!admitted) co_return admitted.error();
-        const std::uint32_t index = order[admitted->place];
+        auto admitted = admit_now();
+        if (!admitted) {
+            auto waited = co_await admit();
+            if (!waited) co_return waited.error();
+            admitted = std::move(*waited);
+        }
+        const std::uint32_t index = order_[admitted->place];
         info_.backend = generation_->backends->backends[index]->id();
         info_.estimated_latency_ms = ranking_.facts[index].latency_ms;
         info_.estimated_watts = ranking_.facts[index].watts;
@@ -245,7 +264,16 @@ awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
     answer->fields = head.fields;
     answer->length = head.length;
     const std::string retry_after = head.retry_after;
-    if (!co_await fill(answer)) co_return std::nullopt;
+    begin_fill(answer, request_.api);
+    bool filled = false;
+    if (answer->mode != ResponseStream::Impl::Mode::whole) {
+        filled = co_await fill_stream(answer);
+    } else if (take_at_hand(answer)) {
+        filled = finish_whole(answer);
+    } else {
+        filled = co_await fill_whole(answer);
+    }
+    if (!filled) co_return std::nullopt;
     if (!judge(answer, retry_after)) co_return std::nullopt;
     answer->outcome.record(Outcome::success);
     answer->retry = std::move(lease_);
@@ -288,19 +316,29 @@ void Search::keep(Answer answer) {
     if (!lease_.granted()) may_retry_ = false;
 }
 
-/// Reads as much of the answer as must be there before it is committed. False: the answer broke.
-awaitable<bool> Search::fill(Answer& answer) {
+/// Decides how the answer will be passed on.
+void Search::begin_fill(Answer& answer, codec::Api api) {
     const upstream::AnswerHead& head = answer->exchange->head();
     const bool events =
         is_event_stream_type(head.content_type) && head.status < 300 && head.has_body;
-    if (!events) co_return co_await fill_whole(answer);
+    if (!events) return;
     // what is encoded cannot be read, but it is a stream all the same
     answer->mode =
         head.encoded ? ResponseStream::Impl::Mode::raw : ResponseStream::Impl::Mode::events;
-    if (!head.encoded) answer->watcher.emplace(codec::stream_dialect_of(request_.api));
-    co_return co_await fill_stream(answer);
+    if (!head.encoded) answer->watcher.emplace(codec::stream_dialect_of(api));
 }
 
+/// Takes what of a whole body came with its head. True when that was all of it.
+bool Search::take_at_hand(Answer& answer) {
+    for (;;) {
+        const auto pieces = answer->exchange->at_hand();
+        if (!pieces) return false;
+        if (pieces->empty()) return true;
+        for (std::string_view piece : *pieces) answer->body.append(piece);
+    }
+}
+
+/// Reads as much of the answer as must be there before it is committed. False: the answer broke.
 awaitable<bool> Search::fill_stream(Answer& answer) {
     std::string join;
     for (;;) {
@@ -354,6 +392,12 @@ awaitable<bool> Search::fill_whole(Answer& answer) {
             co_return true;
         }
     }
+    co_return finish_whole(answer);
+}
+
+/// Judges a body that is all there.
+bool Search::finish_whole(Answer& answer) {
+    const std::string& body = answer->body;
     // the end of a connection proves nothing: only the JSON itself can tell that it is whole
     const bool unproven = answer->exchange->ended_by_close() &&
                           answer->exchange->head().content_type == "application/json";
@@ -368,9 +412,9 @@ awaitable<bool> Search::fill_whole(Answer& answer) {
         note_failure(make_error(Errc::bad_gateway, "backend '" + answer->backend->id() +
                                                        "' closed in the middle of its answer"));
         keep(nullptr);
-        co_return false;
+        return false;
     }
-    co_return true;
+    return true;
 }
 
 /// True when the answer may go to the client; otherwise it is kept or dropped and the search goes

@@ -16,6 +16,10 @@ namespace ollama_proxy::runtime {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
+namespace {
+constexpr std::chrono::milliseconds kDelay{5};
+}
+
 struct DisconnectWatch::State : std::enable_shared_from_this<State> {
     State(tcp::socket& s, std::string& b, std::size_t l) : socket(s), buffer(b), limit(l) {}
 
@@ -87,8 +91,18 @@ void DisconnectWatch::State::leave() {
     if (on_gone) on_gone(argument);
 }
 
-DisconnectWatch::DisconnectWatch(tcp::socket& socket, std::string& buffer, std::size_t limit)
-    : state_(std::make_shared<State>(socket, buffer, limit)) {}
+DisconnectWatch::DisconnectWatch(tcp::socket& socket, std::string& buffer, std::size_t limit,
+                                 DeadlineQueue* deadlines)
+    : state_(std::make_shared<State>(socket, buffer, limit)) {
+    if (!deadlines) return;
+    begin_.emplace(
+        *deadlines,
+        [](void* raw) {
+            auto& state = *static_cast<State*>(raw);
+            if (state.armed && !state.waiting) state.wait();
+        },
+        state_.get());
+}
 
 DisconnectWatch::~DisconnectWatch() { disarm(); }
 
@@ -97,11 +111,17 @@ void DisconnectWatch::arm(Callback on_gone, void* argument) {
     state_->argument = argument;
     if (state_->gone) return on_gone(argument);
     state_->armed = true;
-    if (!state_->waiting) state_->wait();
+    if (state_->waiting) return;
+    if (begin_) {
+        begin_->expires_after(kDelay);
+    } else {
+        state_->wait();
+    }
 }
 
 void DisconnectWatch::disarm() {
     state_->armed = false;
+    if (begin_) begin_->disarm();
     if (!state_->waiting) return;
     state_->cancel.emit(asio::cancellation_type::all);
     if (state_->timer) state_->timer->cancel();

@@ -67,6 +67,16 @@ awaitable<ErrorCode> Connection::connect(const config::Backend& backend,
     co_return error;
 }
 
+bool Connection::write_now(std::string_view& head, std::string_view& body) {
+    if (tls_) return false;
+    while (!head.empty() || !body.empty()) {
+        const ErrorCode error = send_some(socket_.native_handle(), head, body);
+        if (would_block(error)) return false;
+        if (error && error != asio::error::interrupted) return true;
+    }
+    return true;
+}
+
 awaitable<ErrorCode> Connection::write(std::string_view head, std::string_view body,
                                        bool& peer_spoke) {
     if (tls_) co_return co_await write_tls(head, body);

@@ -29,6 +29,10 @@ class Connection {
     boost::asio::awaitable<ErrorCode> connect(const config::Backend& backend,
                                               const Backend::Addresses& addresses);
 
+    /// Sends what the kernel takes now and drops it from the fronts of both; true when that was
+    /// everything. An error counts as everything: reading will tell. TLS takes nothing.
+    [[nodiscard]] bool write_now(std::string_view& head, std::string_view& body);
+
     /// Sends everything. `peer_spoke` is set, and the rest not sent, when the peer answers or
     /// hangs up while the kernel takes no more bytes (an early refusal of a large body).
     boost::asio::awaitable<ErrorCode> write(std::string_view head, std::string_view body,
@@ -39,6 +43,10 @@ class Connection {
     /// `buffer` may be shared by the worker: plain sockets fill it after the wait only.
     boost::asio::awaitable<std::pair<ErrorCode, std::size_t>> read(
         boost::asio::mutable_buffer buffer, bool try_first);
+
+    /// The socket of a plain connection, for reads into a buffer that is the caller's alone (one
+    /// system call fewer); nullptr under TLS.
+    [[nodiscard]] tcp::socket* plain() { return tls_ ? nullptr : &socket_; }
 
     /// Still open, and the peer has neither closed nor sent anything unasked. One system call.
     [[nodiscard]] bool is_reusable();

@@ -16,6 +16,9 @@ class ConnectionPool {
   public:
     static constexpr std::size_t kIdlePerBackend = 64;
     static constexpr Clock::duration kIdleLimit = std::chrono::seconds(60);
+    /// A connection that was in use so shortly ago is not asked again whether it lives: a close in
+    /// that time is the same race as a close right after the asking, and is retried the same way.
+    static constexpr Clock::duration kSurelyAlive = std::chrono::milliseconds(10);
 
     /// A live idle connection to that backend, or nullptr. Dead and old ones are closed.
     std::unique_ptr<Connection> take(std::uint64_t backend_serial, TimePoint now);

@@ -5,9 +5,11 @@
 #include "upstream/connection_pool.hpp"
 #include "upstream/request_head.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
@@ -16,13 +18,14 @@
 namespace ollama_proxy::upstream {
 namespace asio = boost::asio;
 using asio::awaitable;
+using asio::ip::tcp;
 using runtime::Worker;
 using ErrorCode = Connection::ErrorCode;
 
 namespace {
 
 constexpr codec::HeadLimits kHeadLimits{64 * 1024, 200, 8192};
-constexpr std::size_t kHeadRead = 4096;  ///< most heads and their first piece fit
+constexpr std::size_t kHeadRead = 1536;  ///< most heads and their first piece fit
 constexpr int kMaxInformational = 8;
 
 Error upstream_error(Errc code, const config::Backend& backend, std::string_view what) {
@@ -73,12 +76,15 @@ struct Exchange::Impl {
         return {kind, upstream_error(code, backend->settings(), what)};
     }
 
-    awaitable<std::optional<OpenError>> obtain_connection(bool fresh);
-    awaitable<std::optional<OpenError>> send(const UpstreamRequest& request);
+    bool take_pooled();
+    awaitable<std::optional<OpenError>> connect();
+    bool send_now(const UpstreamRequest& request);
+    awaitable<std::optional<OpenError>> send_rest(const UpstreamRequest& request);
     awaitable<ErrorCode> send_source(BodySource& source);
     awaitable<std::optional<OpenError>> read_head(std::string_view method);
     std::optional<OpenError> take_head(std::string_view method, bool& complete);
     void decode(std::string_view bytes);
+    bool decode_at_hand();
     void finish();
 
     std::shared_ptr<Backend> backend;
@@ -95,6 +101,10 @@ struct Exchange::Impl {
     bool broken = false;  ///< body framing violated
     int informational = 0;
 
+    std::string head_bytes;        ///< of the request
+    std::string_view unsent_head;  ///< what the kernel has not taken yet
+    std::string_view unsent_body;
+
     std::string buffer;    ///< head bytes, then what of the body came with them
     std::size_t used = 0;  ///< of `buffer`
     AnswerHead head;
@@ -104,13 +114,14 @@ struct Exchange::Impl {
     std::vector<std::string_view> pieces;
 };
 
-awaitable<std::optional<OpenError>> Exchange::Impl::obtain_connection(bool fresh) {
+bool Exchange::Impl::take_pooled() {
+    connection = ConnectionPool::current().take(backend->serial(), Clock::now());
+    reused = connection != nullptr;
+    return reused;
+}
+
+awaitable<std::optional<OpenError>> Exchange::Impl::connect() {
     phase = Phase::connecting;
-    if (!fresh) {
-        connection = ConnectionPool::current().take(backend->serial(), Clock::now());
-        reused = connection != nullptr;
-        if (reused) co_return std::nullopt;
-    }
     reused = false;
     auto addresses = backend->addresses();
     if (addresses->empty()) {
@@ -160,13 +171,20 @@ awaitable<ErrorCode> Exchange::Impl::send_source(BodySource& source) {
     co_return ErrorCode{};
 }
 
-awaitable<std::optional<OpenError>> Exchange::Impl::send(const UpstreamRequest& request) {
+/// Sends what the kernel takes; true when nothing is left that would have to be awaited.
+bool Exchange::Impl::send_now(const UpstreamRequest& request) {
     phase = Phase::waiting;
-    request_complete = false;
-    const std::string head_bytes = request_head(backend->settings(), request);
+    head_bytes = request_head(backend->settings(), request);
+    unsent_head = head_bytes;
+    unsent_body = request.body;
     arm(timeouts.head);
+    request_complete = connection->write_now(unsent_head, unsent_body) && request.source == nullptr;
+    return request_complete;
+}
+
+awaitable<std::optional<OpenError>> Exchange::Impl::send_rest(const UpstreamRequest& request) {
     bool peer_spoke = false;
-    ErrorCode error = co_await connection->write(head_bytes, request.body, peer_spoke);
+    ErrorCode error = co_await connection->write(unsent_head, unsent_body, peer_spoke);
     if (!error && !peer_spoke) {
         if (request.source) {
             error = co_await send_source(*request.source);
@@ -192,8 +210,16 @@ awaitable<std::optional<OpenError>> Exchange::Impl::read_head(std::string_view m
     while (!complete) {
         const std::size_t before = buffer.size();
         buffer.resize(before + kHeadRead);
-        auto [error, n] =
-            co_await connection->read(asio::buffer(buffer.data() + before, kHeadRead), true);
+        const asio::mutable_buffer room(buffer.data() + before, kHeadRead);
+        ErrorCode error;
+        std::size_t n = 0;
+        if (tcp::socket* socket = connection->plain()) {
+            std::tie(error, n) =
+                co_await socket->async_read_some(room, asio::as_tuple(asio::use_awaitable));
+            if (error == asio::error::eof) error = {};
+        } else {
+            std::tie(error, n) = co_await connection->read(room, true);
+        }
         buffer.resize(before + n);
         if (timed_out) {
             co_return fail(OpenFailure::head_timeout, Errc::upstream_timeout,
@@ -297,8 +323,11 @@ awaitable<Exchange::OpenResult> Exchange::open(std::shared_ptr<Backend> backend,
     auto impl = std::make_unique<Impl>(std::move(backend), timeouts);
     std::optional<OpenError> failure;
     for (bool fresh : {false, true}) {
-        failure = co_await impl->obtain_connection(fresh);
-        if (!failure) failure = co_await impl->send(request);
+        failure.reset();
+        const bool pooled = !fresh && impl->take_pooled();
+        if (!pooled) failure = co_await impl->connect();
+        const bool sent = !failure && impl->send_now(request);
+        if (!failure && !sent) failure = co_await impl->send_rest(request);
         if (!failure) failure = co_await impl->read_head(request.method);
         if (!failure) co_return Exchange(std::move(impl));
         // an upload that was partly pulled from the client cannot be sent twice
@@ -309,8 +338,30 @@ awaitable<Exchange::OpenResult> Exchange::open(std::shared_ptr<Backend> backend,
     co_return std::move(*failure);
 }
 
+/// Decodes what of the body came with the head. True when that gave pieces.
+bool Exchange::Impl::decode_at_hand() {
+    pieces.clear();
+    if (used >= buffer.size() || broken || phase == Phase::ended) return false;
+    const std::string_view bytes = std::string_view(buffer).substr(used);
+    used = buffer.size();
+    decode(bytes);
+    if (pieces.empty()) return false;
+    if (phase != Phase::ended) {
+        phase = Phase::streaming;
+        if (timeouts.stall.count() > 0) deadline.disarm();
+    }
+    return true;
+}
+
+std::optional<std::span<const std::string_view>> Exchange::at_hand() {
+    if (impl_->decode_at_hand()) return std::span<const std::string_view>(impl_->pieces);
+    if (ended()) return std::span<const std::string_view>{};
+    return std::nullopt;
+}
+
 awaitable<Result<std::span<const std::string_view>>> Exchange::next() {
     Impl& impl = *impl_;
+    if (impl.decode_at_hand()) co_return std::span<const std::string_view>(impl.pieces);
     impl.pieces.clear();
     // the silence of a backend is measured while somebody waits for it, not while a slow client
     // takes what came before
@@ -325,39 +376,31 @@ awaitable<Result<std::span<const std::string_view>>> Exchange::next() {
                 .error;
         }
         const bool first = impl.phase == Impl::Phase::first;
-        std::string_view bytes;
-        if (impl.used < impl.buffer.size()) {
-            bytes = std::string_view(impl.buffer).substr(impl.used);
-            impl.used = impl.buffer.size();
-        } else {
-            if (!first) std::string().swap(impl.buffer);  // an idle stream owns no buffer
-            char* scratch = Worker::current()->scratch();
-            auto [error, n] =
-                co_await impl.connection->read(asio::buffer(scratch, Worker::kScratchSize),
-                                               impl.framing == codec::Framing::length);
-            if (impl.timed_out || error || n == 0) {
-                if (!impl.timed_out && !error && impl.framing == codec::Framing::until_close) {
-                    impl.keep_alive = false;
-                    impl.finish();
-                    continue;
-                }
-                throw_if(co_await asio::this_coro::cancellation_state);
-                const auto& settings = impl.backend->settings();
-                if (!impl.timed_out) {
-                    co_return impl
-                        .fail(OpenFailure::bad_head, Errc::bad_gateway,
-                              "closed the connection in the middle of its answer")
-                        .error;
-                }
-                impl.fail(OpenFailure::head_timeout, Errc::upstream_stalled, {});
-                co_return first ? upstream_error(Errc::upstream_timeout, settings,
-                                                 "sent no part of its answer in time")
-                                : upstream_error(Errc::upstream_stalled, settings,
-                                                 "stopped in the middle of its answer");
+        if (!first) std::string().swap(impl.buffer);  // an idle stream owns no buffer
+        char* scratch = Worker::current()->scratch();
+        auto [error, n] = co_await impl.connection->read(
+            asio::buffer(scratch, Worker::kScratchSize), impl.framing == codec::Framing::length);
+        if (impl.timed_out || error || n == 0) {
+            if (!impl.timed_out && !error && impl.framing == codec::Framing::until_close) {
+                impl.keep_alive = false;
+                impl.finish();
+                continue;
             }
-            bytes = {scratch, n};
+            throw_if(co_await asio::this_coro::cancellation_state);
+            const auto& settings = impl.backend->settings();
+            if (!impl.timed_out) {
+                co_return impl
+                    .fail(OpenFailure::bad_head, Errc::bad_gateway,
+                          "closed the connection in the middle of its answer")
+                    .error;
+            }
+            impl.fail(OpenFailure::head_timeout, Errc::upstream_stalled, {});
+            co_return first ? upstream_error(Errc::upstream_timeout, settings,
+                                             "sent no part of its answer in time")
+                            : upstream_error(Errc::upstream_stalled, settings,
+                                             "stopped in the middle of its answer");
         }
-        impl.decode(bytes);
+        impl.decode({scratch, n});
         if (impl.pieces.empty()) continue;
         if (impl.phase != Impl::Phase::ended) {
             impl.phase = Impl::Phase::streaming;

@@ -1,9 +1,12 @@
 #pragma once
 
+#include "ollama_proxy/runtime/deadline.hpp"
+
 #include <boost/asio/ip/tcp.hpp>
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace ollama_proxy::runtime {
@@ -18,8 +21,10 @@ class DisconnectWatch {
   public:
     using Callback = void (*)(void*);
 
-    /// `socket` and `buffer` must outlive this object.
-    DisconnectWatch(boost::asio::ip::tcp::socket& socket, std::string& buffer, std::size_t limit);
+    /// `socket` and `buffer` must outlive this object. With `deadlines` the watch begins 5 ms after
+    /// it was armed: what is over before that never pays for it.
+    DisconnectWatch(boost::asio::ip::tcp::socket& socket, std::string& buffer, std::size_t limit,
+                    DeadlineQueue* deadlines = nullptr);
     ~DisconnectWatch();
     DisconnectWatch(const DisconnectWatch&) = delete;
     DisconnectWatch& operator=(const DisconnectWatch&) = delete;
@@ -34,6 +39,7 @@ class DisconnectWatch {
   private:
     struct State;
     std::shared_ptr<State> state_;
+    std::optional<Deadline> begin_;
 };
 
 }  // namespace ollama_proxy::runtime

@@ -97,6 +97,10 @@ class Exchange {
     /// throws `operation_aborted` and leaves an exchange that can only be dropped.
     [[nodiscard]] boost::asio::awaitable<Result<std::span<const std::string_view>>> next();
 
+    /// What `next` would give without waiting: pieces that came with the head, or the end (empty).
+    /// Nothing when it would have to wait. Most whole replies end here.
+    [[nodiscard]] std::optional<std::span<const std::string_view>> at_hand();
+
     /// True once `next` has reported the end.
     [[nodiscard]] bool ended() const;
     /// The end of the body was the end of the connection, which proves nothing.
