@@ -8,12 +8,12 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 
 # ccache keeps a rebuild at seconds; precompiled headers need the sloppiness that its manual names,
-# and paths relative to the tree let one checkout use what another has compiled.
+# and with clang no time stamps in them (a fresh checkout has other times).
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
         CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime CCACHE_PCH_EXTSUM=1
-        "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${CCACHE_PROGRAM}")
+        "${CCACHE_PROGRAM}")
 endif()
 
 find_program(MOLD_PROGRAM mold)
@@ -25,6 +25,7 @@ add_library(ollama_proxy_options INTERFACE)
 target_compile_options(ollama_proxy_options INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
     $<$<BOOL:${OLLAMA_PROXY_WERROR}>:-Werror>
+    "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>"
     # gcc 12 reports false positives of these inside std and coroutine frames
     $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete -Wno-maybe-uninitialized -Wno-restrict>)
 target_include_directories(ollama_proxy_options INTERFACE "${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}/src")
