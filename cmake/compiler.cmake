@@ -26,6 +26,8 @@ target_compile_options(ollama_proxy_options INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
     $<$<BOOL:${OLLAMA_PROXY_WERROR}>:-Werror>
     "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>"
+    # clang sees libstdc++'s own use of what it deprecates (std::stable_sort); gcc still watches ours
+    $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>
     # gcc 12 reports false positives of these inside std and coroutine frames
     $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete -Wno-maybe-uninitialized -Wno-restrict>)
 target_include_directories(ollama_proxy_options INTERFACE "${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}/src")
