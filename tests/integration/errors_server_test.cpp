@@ -17,6 +17,12 @@ HttpReply ask(const TestDaemon& daemon, const char* path, Headers more = {}) {
     return support::http_post(daemon.port(), path, kChatBody, more);
 }
 
+/// Known to be unhealthy, in contrast to not being known yet.
+void wait_until_probes_failed(const TestDaemon& daemon, std::string_view id) {
+    EXPECT_TRUE(
+        support::eventually([&] { return daemon.backend(id)->at("state") == "unhealthy"; }));
+}
+
 void expect_decided(const HttpReply& reply, std::string_view backend) {
     EXPECT_EQ(reply.header("X-Backend-Used"), backend) << reply.raw;
     EXPECT_TRUE(reply.has_header("X-Routing-Reason"));
@@ -45,7 +51,7 @@ TEST(ErrorsOfTheServer, OverTheRateIs429WithRetryAfter) {
         const TestDaemon daemon(
             support::config_yaml({support::backend_yaml("a", backend.port())},
                                  "server: { rate_limit: { enabled: true, rate: 0.1, burst: 2 } }"));
-        daemon.wait_until_healthy("a");  // reading state is not limited
+        wait_until_known(daemon, "a");  // reading state is not limited
         EXPECT_EQ(ask(daemon, path).status, 200);
         EXPECT_EQ(ask(daemon, path).status, 200);
         const auto reply = ask(daemon, path);
@@ -70,7 +76,7 @@ TEST(ErrorsOfTheServer, AFullQueueIs429AndALongWait503) {
         const TestDaemon daemon(support::config_yaml(
             {support::backend_yaml("a", backend.port(), "max_concurrency: 1\nmax_in_flight: 1")},
             c.queue));
-        daemon.wait_until_healthy("a");
+        wait_until_known(daemon, "a");
         RawClient first(daemon.port());
         first.send_request("POST", kChat, kChatBody);
         (void)backend.wait_for_requests(1);
@@ -93,8 +99,8 @@ TEST(ErrorsOfTheServer, NobodyHealthyIs503AndListsEachBackendWithItsReason) {
     const TestDaemon daemon(support::config_yaml(
         {support::backend_yaml("sick", sick.port()), support::backend_yaml("gone", nobody)},
         "health: { unhealthy_threshold: 1 }"));
-    daemon.wait_until_unhealthy("sick");
-    daemon.wait_until_unhealthy("gone");
+    wait_until_probes_failed(daemon, "sick");
+    wait_until_probes_failed(daemon, "gone");
     for (const char* path : kPaths) {
         SCOPED_TRACE(path);
         const auto reply = ask(daemon, path);
@@ -111,7 +117,7 @@ TEST(ErrorsOfTheServer, LimitsThatExcludeAllAre503WithTheReason) {
     ScriptedBackend backend(ScriptedBackend::answering_json("{}"));
     const TestDaemon daemon(support::config_yaml(
         {support::backend_yaml("a", backend.port(), "characteristics: { power_watts: 55 }")}));
-    daemon.wait_until_healthy("a");
+    wait_until_known(daemon, "a");
     for (const char* path : kPaths) {
         SCOPED_TRACE(path);
         const auto reply = ask(daemon, path, {{"X-Max-Power-Watts", "3"}});
@@ -131,7 +137,7 @@ TEST(ErrorsOfTheServer, AnUnhealthyTargetWithoutFallbackIs503) {
         {support::backend_yaml("good", good.port()), support::backend_yaml("sick", sick.port())},
         "router: { target_fallback: false }\nhealth: { unhealthy_threshold: 1 }"));
     daemon.wait_until_healthy("good");
-    daemon.wait_until_unhealthy("sick");
+    wait_until_probes_failed(daemon, "sick");
     for (const char* path : kPaths) {
         SCOPED_TRACE(path);
         expect_error(ask(daemon, path, {{"X-Target-Backend", "sick"}}), shape_of(path), 503,
@@ -148,7 +154,7 @@ TEST(ErrorsOfTheServer, ABackendThatBreaksTheProtocolIs502) {
     });
     const TestDaemon daemon(support::config_yaml({support::backend_yaml("a", backend.port())},
                                                  "circuit_breaker: { consecutive_failures: 99 }"));
-    daemon.wait_until_healthy("a");
+    wait_until_known(daemon, "a");
     for (const char* path : kPaths) {
         SCOPED_TRACE(path);
         const auto reply = ask(daemon, path);
@@ -166,7 +172,7 @@ TEST(ErrorsOfTheServer, NoFirstByteInTimeIs504) {
                                "timeouts: { first_byte_ms: 40, whole_ms: 40 }\n"
                                "max_concurrency: 8")},
         "circuit_breaker: { consecutive_failures: 99 }"));
-    daemon.wait_until_healthy("a");
+    wait_until_known(daemon, "a");
     for (const char* path : kPaths) {
         SCOPED_TRACE(path);
         const auto reply = ask(daemon, path);
@@ -181,7 +187,7 @@ TEST(ErrorsOfTheServer, ABackendsOwnErrorComesWithItsStatusAndBodyUnchanged) {
     for (const int status : {400, 403, 422, 500}) {
         ScriptedBackend backend(ScriptedBackend::answering_json(body, status));
         const TestDaemon daemon(support::config_yaml({support::backend_yaml("a", backend.port())}));
-        daemon.wait_until_healthy("a");
+        wait_until_known(daemon, "a");
         for (const char* path : kPaths) {
             SCOPED_TRACE(std::string(path) + " " + std::to_string(status));
             const auto reply = ask(daemon, path);
@@ -198,7 +204,7 @@ TEST(ErrorsOfTheServer, ARouteThatNoBackendHasIs501) {
         peer.reply(404, "404 page not found", "text/plain");
     }));
     const TestDaemon daemon(support::config_yaml({support::backend_yaml("a", backend.port())}));
-    daemon.wait_until_healthy("a");
+    wait_until_known(daemon, "a");
     for (const char* path : {"/v1/responses", "/v1/messages", "/v1/messages/count_tokens"}) {
         SCOPED_TRACE(path);
         const auto reply = support::http_post(
@@ -213,7 +219,7 @@ TEST(ErrorsOfTheServer, TheOllamaApiWithoutAnOllamaBackendIs501) {
     ScriptedBackend backend(ScriptedBackend::answering_json("{}"));
     const TestDaemon daemon(
         support::config_yaml({support::backend_yaml("a", backend.port(), "type: openai")}));
-    daemon.wait_until_healthy("a");
+    wait_until_known(daemon, "a");
     for (const char* path : {"/api/chat", "/api/generate", "/api/pull"}) {
         SCOPED_TRACE(path);
         expect_error(support::http_post(daemon.port(), path, kChatBody), Shape::ollama, 501,

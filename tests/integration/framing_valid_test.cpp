@@ -229,8 +229,11 @@ TEST_F(ValidFraming, APreflightIs204AndEchoesWhatWasAsked) {
 TEST_F(ValidFraming, BytesBehindABackendsAnswerReachNobody) {
     backend_.set_script([](Peer& peer) {
         const auto request = peer.read_request();
-        peer.reply(200, R"({"id":")" + request.header("X-Request-ID") + "\"}");
-        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
+        const std::string body = R"({"id":")" + request.header("X-Request-ID") + "\"}";
+        // in one packet: what comes later cannot be told from an answer to the next request
+        peer.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " +
+                  std::to_string(body.size()) + "\r\n\r\n" + body +
+                  "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
         (void)peer.wait_closed();
     });
     RawClient client(daemon_.port());
