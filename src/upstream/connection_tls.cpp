@@ -1,8 +1,12 @@
 #include "upstream/connection.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
@@ -27,7 +31,33 @@ void Connection::TlsDeleter::operator()(Tls* tls) const { delete tls; }
 
 namespace {
 
-constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+/// Asio's TLS operations heed only terminal cancellation, a client that leaves and a probe that is
+/// late come as total: makes the one of the other for the time of an operation. What it ends
+/// leaves a stream that can only be dropped.
+class TerminalCancellation {
+  public:
+    explicit TerminalCancellation(const asio::cancellation_state& state) : from_(state.slot()) {
+        if (!from_.is_connected()) return;
+        from_.assign([this](asio::cancellation_type type) {
+            if (type != asio::cancellation_type::none) {
+                signal_.emit(asio::cancellation_type::terminal);
+            }
+        });
+    }
+    ~TerminalCancellation() {
+        if (from_.is_connected()) from_.clear();
+    }
+    TerminalCancellation(const TerminalCancellation&) = delete;
+    TerminalCancellation& operator=(const TerminalCancellation&) = delete;
+
+    auto token() {
+        return asio::bind_cancellation_slot(signal_.slot(), asio::as_tuple(asio::use_awaitable));
+    }
+
+  private:
+    asio::cancellation_slot from_;
+    asio::cancellation_signal signal_;
+};
 
 /// One context per certificate file and thread: loading the system's certificates takes 20 ms.
 ssl::context* context_for(const std::string& ca_file, ErrorCode& error) {
@@ -62,20 +92,26 @@ awaitable<ErrorCode> Connection::handshake(const config::Backend& backend) {
     if (no_address) SSL_set_tlsext_host_name(tls_->stream.native_handle(), host.c_str());
     tls_->stream.set_verify_callback(ssl::host_name_verification(host), error);
     if (error) co_return error;
-    auto [failed] = co_await tls_->stream.async_handshake(ssl::stream_base::client, kToken);
+    TerminalCancellation cancellation(co_await asio::this_coro::cancellation_state);
+    auto token = cancellation.token();
+    auto [failed] = co_await tls_->stream.async_handshake(ssl::stream_base::client, token);
     co_return failed;
 }
 
 awaitable<ErrorCode> Connection::write_tls(std::string_view head, std::string_view body) {
     const std::array<asio::const_buffer, 2> parts{asio::buffer(head), asio::buffer(body)};
-    auto [error, n] = co_await asio::async_write(tls_->stream, parts, kToken);
+    TerminalCancellation cancellation(co_await asio::this_coro::cancellation_state);
+    auto token = cancellation.token();
+    auto [error, n] = co_await asio::async_write(tls_->stream, parts, token);
     co_return error;
 }
 
 awaitable<std::pair<ErrorCode, std::size_t>> Connection::read_tls(asio::mutable_buffer buffer) {
     const std::size_t room = std::min(buffer.size(), tls_->buffer.size());
+    TerminalCancellation cancellation(co_await asio::this_coro::cancellation_state);
+    auto token = cancellation.token();
     auto [error, n] =
-        co_await tls_->stream.async_read_some(asio::buffer(tls_->buffer.data(), room), kToken);
+        co_await tls_->stream.async_read_some(asio::buffer(tls_->buffer.data(), room), token);
     if (n > 0) std::memcpy(buffer.data(), tls_->buffer.data(), n);
     // a peer that closes without close_notify may have been cut off by somebody: an error
     if (error == asio::error::eof) error = {};
