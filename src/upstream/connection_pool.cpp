@@ -16,8 +16,7 @@ std::unique_ptr<Connection> ConnectionPool::take(std::uint64_t backend_serial, T
     while (!idle.empty()) {
         Idle last = std::move(idle.back());
         idle.pop_back();
-        const auto idle_for = now - last.since;
-        if (idle_for < kSurelyAlive || (idle_for < kIdleLimit && last.connection->is_reusable())) {
+        if (now - last.since < kIdleLimit && last.connection->is_reusable()) {
             return std::move(last.connection);
         }
     }

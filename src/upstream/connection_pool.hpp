@@ -16,11 +16,10 @@ class ConnectionPool {
   public:
     static constexpr std::size_t kIdlePerBackend = 64;
     static constexpr Clock::duration kIdleLimit = std::chrono::seconds(60);
-    /// A connection that was in use so shortly ago is not asked again whether it lives: a close in
-    /// that time is the same race as a close right after the asking, and is retried the same way.
-    static constexpr Clock::duration kSurelyAlive = std::chrono::milliseconds(10);
 
-    /// A live idle connection to that backend, or nullptr. Dead and old ones are closed.
+    /// A live idle connection to that backend, or nullptr. Dead and old ones are closed. It is
+    /// looked at however young it is: a close could be retried, but bytes that came behind the
+    /// last answer would be read as the next one, somebody else's.
     std::unique_ptr<Connection> take(std::uint64_t backend_serial, TimePoint now);
     void give_back(std::uint64_t backend_serial, std::unique_ptr<Connection> connection,
                    TimePoint now);

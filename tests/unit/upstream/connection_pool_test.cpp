@@ -1,0 +1,94 @@
+#include "upstream/connection_pool.hpp"
+
+#include "support/socket.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+namespace ollama_proxy::upstream {
+namespace {
+
+namespace asio = boost::asio;
+
+class ConnectionPoolTest : public testing::Test {
+  protected:
+    /// A connection with its other end in `peers_`.
+    std::unique_ptr<Connection> connected() {
+        auto connection = std::make_unique<Connection>(context_.get_executor());
+        const Backend::Addresses addresses{
+            {asio::ip::address_v4::loopback(), listener_.local_port()}};
+        asio::co_spawn(context_, connection->connect(config::Backend{}, addresses),
+                       [](const std::exception_ptr&, const Connection::ErrorCode& error) {
+                           EXPECT_FALSE(error) << error.message();
+                       });
+        context_.restart();
+        context_.run();
+        peers_.push_back(std::move(*listener_.accept(support::Clock::now() + support::kPatience)));
+        return connection;
+    }
+    /// Bytes and ends arrive on their own: waits until the pool can see them.
+    void wait_until_useless(Connection& connection) {
+        EXPECT_TRUE(support::eventually([&] { return !connection.is_reusable(); }));
+    }
+
+    asio::io_context context_{1};
+    support::Socket listener_ = support::Socket::listen(0, 128);
+    std::vector<support::Socket> peers_;
+    ConnectionPool pool_;
+    const TimePoint now_ = Clock::now();
+};
+
+TEST_F(ConnectionPoolTest, TheLastOneReturnedIsTheFirstOneTaken) {
+    auto one = connected();
+    auto two = connected();
+    const Connection* first = one.get();
+    const Connection* second = two.get();
+    pool_.give_back(7, std::move(one), now_);
+    pool_.give_back(7, std::move(two), now_);
+    EXPECT_EQ(pool_.take(8, now_), nullptr) << "another backend's";
+    EXPECT_EQ(pool_.take(7, now_).get(), second);
+    EXPECT_EQ(pool_.take(7, now_).get(), first);
+    EXPECT_EQ(pool_.take(7, now_), nullptr);
+}
+
+TEST_F(ConnectionPoolTest, WhatTheBackendClosedOrSpokeOnIsNotUsed) {
+    auto closed = connected();
+    auto spoke = connected();
+    auto good = connected();
+    const Connection* wanted = good.get();
+    peers_[0].close();
+    peers_[1].send("HTTP/1.1 408 Request Timeout\r\n\r\n");
+    wait_until_useless(*closed);
+    wait_until_useless(*spoke);
+    pool_.give_back(1, std::move(good), now_);
+    pool_.give_back(1, std::move(closed), now_);
+    pool_.give_back(1, std::move(spoke), now_);
+    EXPECT_EQ(pool_.take(1, now_).get(), wanted);
+}
+
+TEST_F(ConnectionPoolTest, WhatIsOldIsClosed) {
+    pool_.give_back(1, connected(), now_);
+    EXPECT_EQ(pool_.take(1, now_ + ConnectionPool::kIdleLimit), nullptr);
+    EXPECT_EQ(peers_[0].receive(support::Clock::now() + support::kPatience), "");
+}
+
+TEST_F(ConnectionPoolTest, KeepsABoundedNumberAndTheYoungest) {
+    for (std::size_t i = 0; i < ConnectionPool::kIdlePerBackend + 1; ++i) {
+        pool_.give_back(1, connected(), now_);
+    }
+    EXPECT_EQ(peers_[0].receive(support::Clock::now() + support::kPatience), "") << "the oldest";
+    std::size_t kept = 0;
+    while (pool_.take(1, now_)) ++kept;
+    EXPECT_EQ(kept, ConnectionPool::kIdlePerBackend);
+}
+
+TEST_F(ConnectionPoolTest, FlushingClosesAll) {
+    pool_.give_back(1, connected(), now_);
+    pool_.flush();
+    EXPECT_EQ(pool_.take(1, now_), nullptr);
+    EXPECT_EQ(peers_[0].receive(support::Clock::now() + support::kPatience), "");
+}
+
+}  // namespace
+}  // namespace ollama_proxy::upstream
