@@ -15,6 +15,20 @@ std::uint64_t next_serial() {
     return serial.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
+/// What needs no resolver: a literal address, and localhost, which is both loopbacks by definition.
+Backend::Addresses known_addresses(const config::Endpoint& endpoint) {
+    using boost::asio::ip::tcp;
+    namespace ip = boost::asio::ip;
+    if (endpoint.host == "localhost") {
+        return {tcp::endpoint(ip::address_v4::loopback(), endpoint.port),
+                tcp::endpoint(ip::address_v6::loopback(), endpoint.port)};
+    }
+    boost::system::error_code error;
+    const auto address = ip::make_address(endpoint.host, error);
+    if (error) return {};
+    return {tcp::endpoint(address, endpoint.port)};
+}
+
 std::uint32_t bit_of(codec::Api api) { return std::uint32_t{1} << static_cast<unsigned>(api); }
 
 }  // namespace
@@ -33,7 +47,10 @@ std::string_view to_string(Health health) {
 
 Backend::Backend(config::Backend settings, const config::CircuitBreaker& breaker,
                  std::uint32_t index)
-    : settings_(std::move(settings)), index_(index), serial_(next_serial()), breaker_(breaker) {}
+    : settings_(std::move(settings)), index_(index), serial_(next_serial()), breaker_(breaker) {
+    // so that a request in the first milliseconds of the daemon is not turned away
+    set_addresses(std::make_shared<const Addresses>(known_addresses(settings_.endpoint)));
+}
 
 std::string Backend::health_reason() const {
     std::lock_guard lock(mutex_);

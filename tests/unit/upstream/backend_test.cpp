@@ -26,6 +26,22 @@ TEST(Backend, IsUnknownAndClosedAtFirst) {
     EXPECT_NE(b->serial(), backend("b")->serial());
 }
 
+TEST(Backend, KnowsAtOnceWhatNeedsNoResolver) {
+    const auto known = [](std::string host) {
+        config::Backend settings;
+        settings.endpoint.host = std::move(host);
+        settings.endpoint.port = 11434;
+        const Backend b(settings, config::CircuitBreaker{}, 0);
+        std::string text;
+        for (const auto& one : *b.addresses()) text += one.address().to_string() + " ";
+        return text;
+    };
+    EXPECT_EQ(known("127.0.0.2"), "127.0.0.2 ");
+    EXPECT_EQ(known("::1"), "::1 ");
+    EXPECT_EQ(known("localhost"), "127.0.0.1 ::1 ");
+    EXPECT_EQ(known("gpu.example"), "");
+}
+
 TEST(Backend, TellsWhetherTheHealthChanged) {
     const auto b = backend("b");
     EXPECT_TRUE(b->set_health(Health::healthy, "answers"));
