@@ -32,8 +32,8 @@ TEST(Catalog, AModelOnSeveralBackendsIsListedOnce) {
     const TestDaemon daemon(
         support::config_yaml({support::backend_yaml("one", one.port()),
                               support::backend_yaml("two", two.port(), "type: openai")}));
-    daemon.wait_until_healthy("one");
-    daemon.wait_until_healthy("two");
+    support::wait_until_known(daemon, "one");
+    support::wait_until_known(daemon, "two");
     const auto models = nlohmann::json::parse(http_get(daemon.port(), "/v1/models").body);
     std::map<std::string, int> seen;
     for (const auto& model : models.at("data")) ++seen[model.at("id")];
@@ -51,8 +51,8 @@ TEST(Catalog, ARequestGoesWhereItsModelIs) {
     ScriptedBackend two(good_backend(), with_models({"large:latest"}));
     const TestDaemon daemon(support::config_yaml(
         {support::backend_yaml("one", one.port()), support::backend_yaml("two", two.port())}));
-    daemon.wait_until_healthy("one");
-    daemon.wait_until_healthy("two");
+    support::wait_until_known(daemon, "one");
+    support::wait_until_known(daemon, "two");
     const auto used = [&](std::string_view model) {
         return http_post(daemon.port(), kChat, chat_body(false, model)).header("X-Backend-Used");
     };
@@ -74,8 +74,8 @@ TEST(Catalog, AModelOfABackendThatIsDownIsUnavailableNotUnknown) {
     const TestDaemon daemon(support::config_yaml(
         {support::backend_yaml("one", one->port()), support::backend_yaml("two", two.port())},
         "health: {unhealthy_threshold: 1}"));
-    daemon.wait_until_healthy("one");
-    daemon.wait_until_healthy("two");
+    support::wait_until_known(daemon, "one");
+    support::wait_until_known(daemon, "two");
     one.reset();
     daemon.wait_until_unhealthy("one");
     EXPECT_EQ(http_post(daemon.port(), kChat, chat_body(false, "mine")).status, 503);
@@ -87,8 +87,8 @@ TEST(Catalog, A404ForAModelIsRememberedUntilTheNextCatalog) {
     const TestDaemon daemon(support::config_yaml(
         {support::backend_yaml("a", lacking.port()), support::backend_yaml("b", having.port())},
         support::kQuiet));
-    daemon.wait_until_healthy("a");
-    daemon.wait_until_healthy("b");
+    support::wait_until_known(daemon, "a");
+    support::wait_until_known(daemon, "b");
     const std::size_t before = lacking.probe_count();
     lacking.set_models({"another"});  // what the fetch after the 404 finds
     EXPECT_EQ(http_post(daemon.port(), kChat, chat_body()).header("X-Backend-Used"), "b");
@@ -112,7 +112,7 @@ TEST(Catalog, UnloadingReachesEveryBackendThatHasTheModelLoaded) {
                                                   support::backend_yaml("two", two.port()),
                                                   support::backend_yaml("three", three.port())}));
     for (const char* id : {"one", "two", "three"}) {
-        daemon.wait_until_healthy(id);
+        support::wait_until_known(daemon, id);
         const std::size_t loaded = std::string_view(id) == "two" ? 0 : 1;
         EXPECT_TRUE(support::eventually([&] {
             const auto entry = daemon.backend(id).value();

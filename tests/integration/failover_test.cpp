@@ -5,6 +5,12 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <atomic>
+#include <future>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
 namespace ollama_proxy {
 namespace {
 
@@ -114,7 +120,7 @@ TEST(Failover, AFaultBeforeTheCommitGoesToTheNextBackendOnceAndAloneToTheClient)
         EXPECT_EQ(saved.header("X-Backend-Used"), "b");
         EXPECT_EQ(two[0].request_count(), 1U);
         EXPECT_EQ(two[1].request_count(), 1U);
-        EXPECT_EQ(two[1].requests()[0].body, chat_body(fault.stream));
+        EXPECT_EQ(two[1].requests().at(0).body, chat_body(fault.stream));
 
         Chain alone({ScriptedBackend::answering(fault.responder)});
         const auto reply = alone.post(chat_body(fault.stream));
@@ -318,6 +324,36 @@ TEST(Failover, BytesBehindAnAnswerCostTheConnectionOnly) {
     EXPECT_TRUE(chain[0].failures().empty());
 }
 
+/// Bytes that lie unread in sockets of this process whose other end is `port`.
+int unread_from(std::uint16_t port) {
+    int sum = 0;
+    for (int fd = 0; fd < 1024; ++fd) {
+        sockaddr_in theirs{};
+        socklen_t size = sizeof theirs;
+        if (::getpeername(fd, reinterpret_cast<sockaddr*>(&theirs), &size) != 0) continue;
+        int waiting = 0;
+        if (ntohs(theirs.sin_port) == port && ::ioctl(fd, FIONREAD, &waiting) == 0) sum += waiting;
+    }
+    return sum;
+}
+
+TEST(Failover, BytesThatComeAfterAnAnswerAreNobodysAnswer) {
+    std::promise<void> answered;
+    auto was_answered = answered.get_future().share();
+    std::atomic<int> answers{0};
+    Chain chain({ScriptedBackend::answering([&](Peer& peer, const RecordedRequest&) {
+        peer.reply(200, kAnswer);
+        if (++answers > 1) return;
+        was_answered.wait_for(support::kPatience);
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    })});
+    support::RawClient client(chain.port());
+    EXPECT_EQ(client.post(support::kChat, chat_body()).body, kAnswer);
+    answered.set_value();
+    EXPECT_TRUE(support::eventually([&] { return unread_from(chain[0].port()) > 0; }));
+    EXPECT_EQ(client.post(support::kChat, chat_body()).body, kAnswer);
+}
+
 TEST(Failover, EightInterimAnswersAreSwallowed) {
     Chain chain({ScriptedBackend::answering([](Peer& peer, const RecordedRequest&) {
         for (int i = 0; i < 8; ++i) peer.send("HTTP/1.1 103 Early Hints\r\n\r\n");
@@ -355,7 +391,7 @@ TEST(Failover, TheDecisionIsInTheHeadersOfErrorsToo) {
     EXPECT_EQ(reply.header("X-Alternatives"), "b,c");
     EXPECT_EQ(reply.header("X-Routing-Reason"), "balanced");
     EXPECT_EQ(reply.header("X-Request-ID"), "mine");
-    EXPECT_EQ(chain[0].requests()[0].header("X-Request-ID"), "mine");
+    EXPECT_EQ(chain[0].requests().at(0).header("X-Request-ID"), "mine");
 }
 
 TEST(Failover, ABackendThatStartsAfterTheProxyServesItsFirstRequest) {
@@ -379,7 +415,7 @@ TEST(Failover, ALateBackendIsFoundAlsoWhileOthersThatLackTheModelAreWell) {
     const support::TestDaemon daemon(support::config_yaml(
         {support::backend_yaml("other", other.port()), support::backend_yaml("late", port)},
         "health: {unhealthy_threshold: 1, interval_ms: 600000, idle_interval_ms: 600000}"));
-    daemon.wait_until_healthy("other");
+    support::wait_until_known(daemon, "other");
     daemon.wait_until_unhealthy("late");
     ScriptedBackend::Options options;
     options.port = port;

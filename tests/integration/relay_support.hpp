@@ -39,6 +39,14 @@ inline const std::string kQuiet =
     "health: {interval_ms: 600000, idle_interval_ms: 600000}\n"
     "circuit_breaker: {consecutive_failures: 1000000, min_requests: 1000000}\n";
 
+/// Healthy, and its models are known: from then on it is as good a candidate as the others.
+inline void wait_until_known(const TestDaemon& daemon, std::string_view id) {
+    daemon.wait_until_healthy(id);
+    if (!eventually([&] { return !daemon.backend(id)->at("models").empty(); })) {
+        throw TimedOut("the catalog of '" + std::string(id) + "' never came");
+    }
+}
+
 /// A daemon in front of scripted backends, named a, b, c in their order, which is also the order
 /// in which they are preferred.
 class Chain {
@@ -65,7 +73,7 @@ class Chain {
             ++name[0];
         }
         daemon_ = std::make_unique<TestDaemon>(config_yaml(entries, extra.sections));
-        for (const std::string& id : live_) daemon_->wait_until_healthy(id);
+        for (const std::string& id : live_) wait_until_known(*daemon_, id);
     }
 
     /// The n-th scripted backend.

@@ -46,7 +46,7 @@ class ReferenceMachine {
         daemon_ = std::make_unique<TestDaemon>(support::config_yaml(
             entries_, support::kQuiet + "router: {auto_optimize: false}\n" +
                           "efficiency: {default_mode: " + std::string(mode) + "}"));
-        for (const std::string& name : which) daemon_->wait_until_healthy("ollama-" + name);
+        for (const std::string& name : which) support::wait_until_known(*daemon_, "ollama-" + name);
     }
     ~ReferenceMachine() { release(); }
 
@@ -199,7 +199,7 @@ TEST(Routing, AnUnknownTargetListsTheIdsAndAKnownOneThatIsDownIsReplaced) {
              support::backend_yaml("down", support::unused_port())},
             std::string("health: {unhealthy_threshold: 1}\nrouter: {target_fallback: ") +
                 (fallback ? "true}" : "false}")));
-        daemon.wait_until_healthy("up");
+        support::wait_until_known(daemon, "up");
         daemon.wait_until_unhealthy("down");
         const auto reply =
             support::http_post(daemon.port(), kChat, chat_body(), {{"X-Target-Backend", "down"}});
@@ -301,7 +301,7 @@ TEST(Routing, SlotsCountPerModelAndOverAllModels) {
     const TestDaemon daemon(support::config_yaml(
         {support::backend_yaml("a", backend.port(), "max_concurrency: 1\nmax_in_flight: 2")},
         support::kQuiet));
-    daemon.wait_until_healthy("a");
+    support::wait_until_known(daemon, "a");
     EXPECT_TRUE(support::eventually([&] { return daemon.backend("a")->at("models").size() == 3; }));
     std::vector<std::unique_ptr<RawClient>> clients;
     for (const char* model : {"one", "one", "two", "three"}) {
