@@ -138,6 +138,7 @@ Result<RoutingHints> parse_hints(const codec::RequestHead& head) {
 
 std::string forwarded_fields(const codec::RequestHead& head) {
     std::string out;
+    out.reserve(256);
     for (const codec::Field& field : head.fields) {
         if (!is_forwarded(field.name)) continue;
         out.append(field.name).append(": ").append(field.value).append("\r\n");

@@ -59,6 +59,10 @@ std::vector<tcp::endpoint> listen_endpoints(const std::string& host, std::uint16
     boost::system::error_code error;
     const auto address = asio::ip::make_address(host, error);
     if (error) return {};
+    // clients take `localhost` for either
+    if (address == asio::ip::address_v4::loopback()) {
+        return {{address, port}, {asio::ip::address_v6::loopback(), port}};
+    }
     return {{address, port}};
 }
 

@@ -84,10 +84,17 @@ std::optional<Error> Server::listen() {
     const config::Server& server = impl_->shared->config->server;
     std::uint16_t port = server.http_port;
     for (const std::string& host : server.host) {
-        for (const tcp::endpoint& endpoint : listen_endpoints(host, port)) {
-            auto listener = Listener::open(impl_->control, endpoint);
-            if (!listener) return listener.error();
+        const std::vector<tcp::endpoint> wanted = listen_endpoints(host, port);
+        for (std::size_t i = 0; i < wanted.size(); ++i) {
             // "any free port" is one port for all addresses
+            auto listener = Listener::open(impl_->control, {wanted[i].address(), port});
+            // the other loopback comes along where it can: there may be no IPv6, and a port that
+            // was chosen for IPv4 may be taken there
+            const bool comes_along = i > 0;
+            const bool matters = !comes_along || (server.http_port != 0 && !listener &&
+                                                  listener.error().param == "server.http_port");
+            if (!listener && !matters) continue;
+            if (!listener) return listener.error();
             if (port == 0) port = (*listener)->endpoint().port();
             impl_->listeners.push_back(std::move(*listener));
         }

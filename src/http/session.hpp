@@ -76,6 +76,11 @@ class Session : public boost::intrusive::list_base_hook<
     boost::asio::awaitable<After> relay(
         boost::asio::awaitable<Result<router::ResponseStream>> source,
         const router::RouteInfo& info);
+    boost::asio::awaitable<After> refuse(const Error& error, const router::RouteInfo& info);
+    [[nodiscard]] bool send_whole(const router::ResponseStream& answer,
+                                  const router::RouteInfo& info, std::string& rest);
+    [[nodiscard]] std::string stream_head(const router::ResponseStream& answer,
+                                          const router::RouteInfo& info);
     boost::asio::awaitable<After> relay_stream(router::ResponseStream stream, std::string head);
 
     // session_reply.cpp

@@ -131,7 +131,7 @@ awaitable<Session::After> Session::serve_inference(const codec::RequestHead& hea
     request.api = request_.route->api;
     auto hints = parse_hints(head);
     request.fields = forwarded_fields(head);
-    request.fields += "X-Request-ID: " + request_.request_id + "\r\n";
+    request.fields.append("X-Request-ID: ").append(request_.request_id).append("\r\n");
     request.authorization = request_.authorization;
     downstream_.consume(head.size);
 
@@ -183,7 +183,7 @@ awaitable<Session::After> Session::serve_management(const codec::RequestHead& he
     request.method = request_.method;
     request.target = request_.path;
     request.fields = forwarded_fields(head);
-    request.fields += "X-Request-ID: " + request_.request_id + "\r\n";
+    request.fields.append("X-Request-ID: ").append(request_.request_id).append("\r\n");
     request.authorization = request_.authorization;
     request.refresh_catalog = !is_blob;
     downstream_.consume(head.size);
@@ -230,57 +230,70 @@ awaitable<Session::After> Session::answer_with(awaitable<Result<ResponseStream>>
     co_return after.value_or(After::close);
 }
 
+/// Decides how an answer goes to the client. The frames of a stream may idle for minutes, so what
+/// is needed only once is done in functions of its own.
 awaitable<Session::After> Session::relay(awaitable<Result<ResponseStream>> source,
                                          const router::RouteInfo& info) {
     auto answer = co_await std::move(source);
-    if (!answer) {
-        note_error(answer.error());
-        if (answer.error().code == Errc::cancelled) co_return After::close;
-        const Reply reply = error_reply(request_.dialect, answer.error());
-        std::string head =
-            head_of(reply.status, reply.fields + "Content-Type: application/json\r\n", &info,
-                    "Content-Length: " + std::to_string(reply.body.size()) + "\r\n");
-        const std::string_view body = request_.verb == kHead ? std::string_view() : reply.body;
-        const std::array<std::string_view, 2> parts{head, body};
-        record_.first_byte_ms = to_ms(Clock::now() - request_.received);
-        const bool sent = co_await downstream_.write(parts, server_.limits.write_stall);
-        co_return sent ? after_reply() : After::close;
+    if (!answer) co_return co_await refuse(answer.error(), info);
+    if (answer->is_stream()) {
+        std::string head = stream_head(*answer, info);
+        co_return co_await relay_stream(std::move(*answer), std::move(head));
     }
-    if (!answer->is_stream()) {
-        const std::string& body = answer->body();
-        const std::string framing = "Content-Length: " + std::to_string(body.size()) + "\r\n";
-        const std::string head = head_of(answer->status(), answer->fields(), &info, framing);
-        const std::array<std::string_view, 2> parts{head, body};
-        record_.first_byte_ms = to_ms(Clock::now() - request_.received);
-        record_.bytes_out = body.size();
-        note_tokens(record_, answer->facts());
-        std::string rest;
-        bool sent = downstream_.write_first(parts, rest);
-        if (!rest.empty()) {
-            sent = co_await downstream_.write_rest(std::move(rest), server_.limits.write_stall);
-        }
-        co_return sent ? after_reply() : After::close;
+    std::string rest;
+    bool sent = send_whole(*answer, info, rest);
+    if (!rest.empty()) {
+        sent = co_await downstream_.write_rest(std::move(rest), server_.limits.write_stall);
     }
-    std::string_view framing;
-    std::string length_line;
-    const bool no_body = request_.verb == kHead;
-    if (answer->length() && !answer->is_event_stream()) {
-        length_line = "Content-Length: " + std::to_string(*answer->length()) + "\r\n";
-        framing = length_line;
-    } else if (no_body) {
-        framing = {};
+    co_return sent ? after_reply() : After::close;
+}
+
+/// Tells the client why nobody answered.
+awaitable<Session::After> Session::refuse(const Error& error, const router::RouteInfo& info) {
+    note_error(error);
+    if (error.code == Errc::cancelled) co_return After::close;
+    const Reply reply = error_reply(request_.dialect, error);
+    const std::string head =
+        head_of(reply.status, reply.fields + "Content-Type: application/json\r\n", &info,
+                "Content-Length: " + std::to_string(reply.body.size()) + "\r\n");
+    const std::string_view body = request_.verb == kHead ? std::string_view() : reply.body;
+    const std::array<std::string_view, 2> parts{head, body};
+    record_.first_byte_ms = to_ms(Clock::now() - request_.received);
+    const bool sent = co_await downstream_.write(parts, server_.limits.write_stall);
+    co_return sent ? after_reply() : After::close;
+}
+
+/// Sends a whole answer as far as the kernel takes it; see Downstream::write_first.
+bool Session::send_whole(const ResponseStream& answer, const router::RouteInfo& info,
+                         std::string& rest) {
+    const std::string& body = answer.body();
+    const std::string framing = "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    const std::string head = head_of(answer.status(), answer.fields(), &info, framing);
+    const std::array<std::string_view, 2> parts{head, body};
+    record_.first_byte_ms = to_ms(Clock::now() - request_.received);
+    record_.bytes_out = body.size();
+    note_tokens(record_, answer.facts());
+    return downstream_.write_first(parts, rest);
+}
+
+/// The head of an answer that is passed on as it comes.
+std::string Session::stream_head(const ResponseStream& answer, const router::RouteInfo& info) {
+    std::string framing;
+    if (answer.length() && !answer.is_event_stream()) {
+        framing = "Content-Length: " + std::to_string(*answer.length()) + "\r\n";
+    } else if (request_.verb == kHead) {
+        // nothing follows
     } else if (request_.minor_version == 0) {
         close_after_ = true;  // the end of the connection is the end of the body
     } else {
         framing = "Transfer-Encoding: chunked\r\n";
     }
-    std::string fields = answer->fields();
-    if (answer->is_event_stream()) {
+    std::string fields = answer.fields();
+    if (answer.is_event_stream()) {
         if (!has_field(fields, "cache-control")) fields += "Cache-Control: no-cache\r\n";
         fields += "X-Accel-Buffering: no\r\n";
     }
-    std::string head = head_of(answer->status(), fields, &info, framing);
-    co_return co_await relay_stream(std::move(*answer), std::move(head));
+    return head_of(answer.status(), fields, &info, framing);
 }
 
 /// Step after step: pull from the backend, send, pull again. The head goes with the first piece.
@@ -306,7 +319,7 @@ awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::stri
                 record_.error = "client_stalled";
                 co_return After::close;
             }
-            head.clear();
+            if (!head.empty()) std::string().swap(head);  // a stream may idle for minutes
             head_sent_ = true;
             stream_open_ = whole_event;
             record_.bytes_out += size;

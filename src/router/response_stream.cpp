@@ -93,6 +93,7 @@ awaitable<Step> ResponseStream::Impl::next() {
             co_return step;
         }
     }
+    if (!first.empty()) std::string().swap(first);  // sent: a stream may idle for minutes
     while (phase == Phase::flowing) {
         auto read = co_await exchange->next();
         if (!read) co_return broken(read.error(), !watcher || watcher->at_boundary());

@@ -261,7 +261,7 @@ awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
     answer->exchange.emplace(std::move(*opened));
     const upstream::AnswerHead& head = answer->exchange->head();
     answer->status = head.status;
-    answer->fields = head.fields;
+    answer->fields = answer->exchange->take_fields();
     answer->length = head.length;
     const std::string retry_after = head.retry_after;
     begin_fill(answer, request_.api);

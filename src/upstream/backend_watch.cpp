@@ -21,7 +21,8 @@ constexpr milliseconds kCatalogGap{200};
 /// Clouds count requests; their lists change rarely.
 constexpr seconds kCloudCatalogAge{60};
 
-void announce(const Backend& backend, Health before) {
+/// The log line is the owner's: it knows the words for people.
+void count_change(const Backend& backend) {
     const Health now = backend.health();
     telemetry::metrics()
         .counters("ollama_proxy_backend_health_changes_total",
@@ -29,12 +30,6 @@ void announce(const Backend& backend, Health before) {
                   {"backend", "state"})
         .with({backend.id(), to_string(now)})
         .add();
-    const auto level = now == Health::unhealthy ? config::LogLevel::warn : config::LogLevel::info;
-    telemetry::log(level, "backend changed",
-                   {{"backend", backend.id()},
-                    {"state", to_string(now)},
-                    {"before", to_string(before)},
-                    {"reason", backend.health_reason()}});
 }
 
 }  // namespace
@@ -186,7 +181,7 @@ void BackendWatch::apply(const ProbeVerdict& verdict) {
         catalog_wishes_.clear();
     }
     if (changed) {
-        announce(*backend_, before);
+        count_change(*backend_);
         if (context_->on_change) context_->on_change(*backend_, before);
     }
 }

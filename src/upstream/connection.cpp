@@ -71,8 +71,7 @@ bool Connection::write_now(std::string_view& head, std::string_view& body) {
     if (tls_) return false;
     while (!head.empty() || !body.empty()) {
         const ErrorCode error = send_some(socket_.native_handle(), head, body);
-        if (would_block(error)) return false;
-        if (error && error != asio::error::interrupted) return true;
+        if (error && error != asio::error::interrupted) return false;
     }
     return true;
 }

@@ -30,7 +30,7 @@ class Connection {
                                               const Backend::Addresses& addresses);
 
     /// Sends what the kernel takes now and drops it from the fronts of both; true when that was
-    /// everything. An error counts as everything: reading will tell. TLS takes nothing.
+    /// everything. After an error, and with TLS, nothing is taken: `write` tells.
     [[nodiscard]] bool write_now(std::string_view& head, std::string_view& body);
 
     /// Sends everything. `peer_spoke` is set, and the rest not sent, when the peer answers or

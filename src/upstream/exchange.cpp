@@ -101,8 +101,7 @@ struct Exchange::Impl {
     bool broken = false;  ///< body framing violated
     int informational = 0;
 
-    std::string head_bytes;        ///< of the request
-    std::string_view unsent_head;  ///< what the kernel has not taken yet
+    std::string unsent_head;  ///< what of the request the kernel has not taken yet
     std::string_view unsent_body;
 
     std::string buffer;    ///< head bytes, then what of the body came with them
@@ -174,11 +173,13 @@ awaitable<ErrorCode> Exchange::Impl::send_source(BodySource& source) {
 /// Sends what the kernel takes; true when nothing is left that would have to be awaited.
 bool Exchange::Impl::send_now(const UpstreamRequest& request) {
     phase = Phase::waiting;
-    head_bytes = request_head(backend->settings(), request);
-    unsent_head = head_bytes;
+    const std::string head_bytes = request_head(backend->settings(), request);
+    std::string_view rest = head_bytes;
     unsent_body = request.body;
     arm(timeouts.head);
-    request_complete = connection->write_now(unsent_head, unsent_body) && request.source == nullptr;
+    const bool taken = connection->write_now(rest, unsent_body);
+    unsent_head = rest;
+    request_complete = taken && request.source == nullptr;
     return request_complete;
 }
 
@@ -315,6 +316,7 @@ Exchange& Exchange::operator=(Exchange&&) noexcept = default;
 Exchange::~Exchange() = default;
 
 const AnswerHead& Exchange::head() const { return impl_->head; }
+std::string Exchange::take_fields() { return std::move(impl_->head.fields); }
 bool Exchange::ended() const { return impl_->phase == Impl::Phase::ended; }
 bool Exchange::ended_by_close() const { return impl_->framing == codec::Framing::until_close; }
 

@@ -90,6 +90,8 @@ class Exchange {
     ~Exchange();
 
     [[nodiscard]] const AnswerHead& head() const;
+    /// Moves the header lines out of `head()`.
+    [[nodiscard]] std::string take_fields();
 
     /// The next pieces of the body, decoded; empty at the clean end of the transport. The views
     /// are valid until anything is awaited on this worker. Errors: upstream_timeout (before the
