@@ -30,11 +30,11 @@ std::vector<ClientFault> client_faults() {
         {"/api/chat", R"({"model":"test-model","messages":["hi"]})"},
     };
     for (const auto& [path, good] : dialects) {
-        const auto add = [&all, path = path](const char* name, std::string body, Headers headers,
-                                             int status, const char* code, const char* param,
-                                             const char* mention) {
+        const auto add = [&all, route = path](const char* name, std::string body, Headers headers,
+                                              int status, const char* code, const char* param,
+                                              const char* mention) {
             all.push_back(
-                {name, path, std::move(body), std::move(headers), status, code, param, mention});
+                {name, route, std::move(body), std::move(headers), status, code, param, mention});
         };
         add("cut JSON", R"({"model":"test-model")", {}, 400, "invalid_request", "", "");
         add("no JSON at all", "hello", {}, 400, "invalid_request", "", "");
