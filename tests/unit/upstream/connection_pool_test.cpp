@@ -18,7 +18,8 @@ class ConnectionPoolTest : public testing::Test {
         auto connection = std::make_unique<Connection>(context_.get_executor());
         const Backend::Addresses addresses{
             {asio::ip::address_v4::loopback(), listener_.local_port()}};
-        asio::co_spawn(context_, connection->connect(config::Backend{}, addresses),
+        const config::Backend settings;
+        asio::co_spawn(context_, connection->connect(settings, addresses),
                        [](const std::exception_ptr&, const Connection::ErrorCode& error) {
                            EXPECT_FALSE(error) << error.message();
                        });
