@@ -48,7 +48,7 @@ else
     clang=(-DCMAKE_CXX_COMPILER="$(find_clang_tool clang++)")
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:detect_leaks=1:abort_on_error=0
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$root/cmake/tsan.supp
+    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
     for preset in asan tsan; do
         build_preset "$preset" "${clang[@]}"
         run_tests "$preset" --label-regex '^(unit|integration)$'
