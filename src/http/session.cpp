@@ -117,7 +117,6 @@ awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
     request_ = make_request(head, Clock::now());
     common_ = {request_.request_id, {}};
     record_ = {};
-    head_sent_ = false;
     stream_open_ = false;
     close_after_ = false;
     client_ = peer_address_;

@@ -100,7 +100,6 @@ class Session : public boost::intrusive::list_base_hook<
     CommonFields common_;
     std::string client_;        ///< key name, else address
     bool body_unread_ = false;  ///< bytes of the current request's body may still come
-    bool head_sent_ = false;    ///< of the current answer
     bool stream_open_ = false;  ///< a stream is being sent and stands at a boundary
     bool close_after_ = false;  ///< this answer said `Connection: close`
     bool idle_ = true;

@@ -320,7 +320,6 @@ awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::stri
                 co_return After::close;
             }
             if (!head.empty()) std::string().swap(head);  // a stream may idle for minutes
-            head_sent_ = true;
             stream_open_ = whole_event;
             record_.bytes_out += size;
             continue;

@@ -43,7 +43,6 @@ awaitable<Session::After> Session::send(const Reply& reply, const router::RouteI
     const std::string head = head_of(reply.status, fields, info, framing);
     const std::string_view body = request_.verb == kHead ? std::string_view() : reply.body;
     const std::array<std::string_view, 2> parts{head, body};
-    head_sent_ = true;
     record_.first_byte_ms = to_ms(Clock::now() - request_.received);
     record_.bytes_out = body.size();
     const bool sent = co_await downstream_.write(parts, server_.limits.write_stall);
