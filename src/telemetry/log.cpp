@@ -31,10 +31,11 @@ class Sink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> 
     void flush_() override {}
 };
 
-/// Logger and thread together: a caller that holds it can always post.
+/// Logger and thread together: a caller that holds it can always post. The pool dies first: its
+/// thread is joined while the logger, which every queued line refers to, is still held here.
 struct Running {
-    std::shared_ptr<spdlog::details::thread_pool> pool;
     std::shared_ptr<spdlog::async_logger> logger;
+    std::shared_ptr<spdlog::details::thread_pool> pool;
 };
 
 struct State {
