@@ -7,11 +7,12 @@ if(NOT CMAKE_BUILD_TYPE)
     set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
 endif()
 
-# ccache keeps a rebuild at seconds; precompiled headers need the sloppiness that its manual names,
-# and with clang no time stamps in them (a fresh checkout has other times).
+# ccache keeps a rebuild at seconds, in another checkout too (base directory); precompiled headers need
+# the sloppiness that its manual names, and with clang no time stamps in them (a fresh checkout has other times).
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+        "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1
         CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime CCACHE_PCH_EXTSUM=1
         "${CCACHE_PROGRAM}")
 endif()
