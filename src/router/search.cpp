@@ -1,0 +1,118 @@
+#include "router/search.hpp"
+
+#include <algorithm>
+
+namespace ollama_proxy::router {
+using boost::asio::awaitable;
+
+namespace {
+
+constexpr Milliseconds kProbeWait{40};
+
+}  // namespace
+
+Result<std::optional<std::uint32_t>> Search::target() const {
+    const std::string& id = request_.hints.target;
+    if (id.empty()) return std::optional<std::uint32_t>{};
+    std::string known;
+    for (const auto& backend : generation_->backends->backends) {
+        if (backend->id() == id) return std::optional<std::uint32_t>{backend->index()};
+        known += (known.empty() ? "" : ", ") + backend->id();
+    }
+    return make_error(Errc::backend_not_found,
+                      "no backend is called '" + id + "'; there are: " + known, "X-Target-Backend");
+}
+
+void Search::note_decision() {
+    const Decision& decision = ranking_.decision;
+    const CandidateFacts& best = ranking_.facts[decision.usable.front().index];
+    const auto policy = router_.policy.load();
+    info_.decided = true;
+    info_.backend = best.id;
+    info_.estimated_latency_ms = best.latency_ms;
+    info_.estimated_watts = best.watts;
+    info_.reason = reason_text(decision.reason, policy->effective);
+    info_.alternatives.clear();
+    for (std::size_t i = 1; i < decision.usable.size(); ++i) {
+        if (i > 1) info_.alternatives += ',';
+        info_.alternatives += ranking_.facts[decision.usable[i].index].id;
+    }
+}
+
+/// A slot that is free now at a backend that may serve, best first; `order_` tells which place is
+/// whose.
+std::optional<Admitted> Search::admit_now() {
+    const Decision& decision = ranking_.decision;
+    places_.clear();
+    order_.clear();
+    for (const RankedCandidate& candidate : decision.usable) {
+        const auto& backend = generation_->backends->backends[candidate.index];
+        places_.push_back({backend, wanted_.key(backend->settings().type)});
+        order_.push_back(candidate.index);
+        if (decision.wait_for_target) break;
+    }
+    std::size_t depth = 0;
+    auto admitted = router_.admission.try_acquire(places_, request_.hints.priority, depth);
+    info_.queue_depth = std::max(info_.queue_depth, depth);
+    return admitted;
+}
+
+/// Waits for a slot at any of the same backends.
+awaitable<Result<Admitted>> Search::admit() {
+    const config::Queue& queue = generation_->config->queue;
+    const TimePoint before = Clock::now();
+    std::size_t depth = 0;
+    auto admitted =
+        co_await router_.admission.acquire(places_, request_.hints.priority, context_.deadline,
+                                           {queue.max_size, queue.timeout}, depth);
+    info_.queue_depth = std::max(info_.queue_depth, depth);
+    info_.queue_wait_ms += to_ms(Clock::now() - before);
+    co_return admitted;
+}
+
+awaitable<Result<ResponseStream>> Search::run() {
+    auto target_index = target();
+    if (!target_index) co_return target_index.error();
+    info_.mode = config::to_string(router_.policy.load()->effective);
+    for (;;) {
+        if (!router_.accepting.load(std::memory_order_relaxed)) {
+            Error error = make_error(Errc::shutting_down, "the proxy is shutting down");
+            error.retry_after_s = 1;
+            co_return error;
+        }
+        router_.rank(*generation_, wanted_, request_.hints, *target_index, ranking_);
+        if (ranking_.decision.usable.empty() || !may_retry_) {
+            // a backend that was started after the proxy serves its first request already
+            const bool refused_by_health = std::ranges::any_of(
+                ranking_.decision.refused,
+                [](const RankedCandidate& c) { return c.refusal == Refusal::unhealthy; });
+            if (!probed_ && may_retry_ && refused_by_health) {
+                probed_ = true;
+                if (co_await router_.health.probe_refused(kProbeWait)) continue;
+            }
+            co_return give_up();
+        }
+        note_decision();
+        auto admitted = admit_now();
+        if (!admitted) {
+            auto waited = co_await admit();
+            if (!waited) co_return waited.error();
+            admitted = std::move(*waited);
+        }
+        const std::uint32_t index = order_[admitted->place];
+        info_.backend = generation_->backends->backends[index]->id();
+        info_.estimated_latency_ms = ranking_.facts[index].latency_ms;
+        info_.estimated_watts = ranking_.facts[index].watts;
+        auto answer = co_await attempt(index, std::move(admitted->permit));
+        if (answer) co_return std::move(*answer);
+    }
+}
+
+awaitable<Result<ResponseStream>> Router::route(const InferenceRequest& request,
+                                                const RequestContext& context, RouteInfo& info) {
+    impl_->health.note_request();
+    Search search(*impl_, request, context, info);
+    co_return co_await search.run();
+}
+
+}  // namespace ollama_proxy::router

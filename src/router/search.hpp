@@ -1,0 +1,76 @@
+#pragma once
+
+#include "router/router_impl.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ollama_proxy::router {
+
+/// Everything about one request while it looks for an answer.
+class Search {
+  public:
+    Search(Router::Impl& router, const InferenceRequest& request, const RequestContext& context,
+           RouteInfo& info)
+        : router_(router),
+          request_(request),
+          context_(context),
+          info_(info),
+          generation_(router.generation.load()),
+          wanted_(wanted_of(*generation_->config, request.api, request.scan.model)),
+          tried_(generation_->backends->backends.size(), false) {
+        wanted_.tried = &tried_;
+    }
+
+    boost::asio::awaitable<Result<ResponseStream>> run();
+
+  private:
+    using Answer = std::unique_ptr<ResponseStream::Impl>;
+
+    Result<std::optional<std::uint32_t>> target() const;
+    void note_decision();
+    std::optional<Admitted> admit_now();
+    boost::asio::awaitable<Result<Admitted>> admit();
+    boost::asio::awaitable<std::optional<ResponseStream>> attempt(std::uint32_t index,
+                                                                  Permit permit);
+    boost::asio::awaitable<std::optional<ResponseStream>> ask(Answer& answer);
+    static void begin_fill(Answer& answer, codec::Api api);
+    static bool take_at_hand(Answer& answer);
+    bool finish_whole(Answer& answer);
+    boost::asio::awaitable<bool> fill_stream(Answer& answer);
+    boost::asio::awaitable<bool> fill_whole(Answer& answer);
+    void open_failed(const upstream::OpenError& failure, OutcomeRecord& outcome);
+    bool judge(Answer& answer, const std::string& retry_after);
+    void keep(Answer answer);
+    void note_failure(Error error);
+    [[nodiscard]] bool only_the_model_is_missing() const;
+    Result<ResponseStream> give_up();
+
+    Router::Impl& router_;
+    const InferenceRequest& request_;
+    const RequestContext& context_;
+    RouteInfo& info_;
+    std::shared_ptr<const Generation> generation_;
+    Wanted wanted_;
+    std::vector<bool> tried_;
+    Router::Impl::Ranking ranking_;
+    std::vector<Place> places_;         ///< where it may go, best first
+    std::vector<std::uint32_t> order_;  ///< and which backend each of them is
+    std::string body_with_alias_;
+    RetryBudget::Lease lease_;
+
+    unsigned attempts_ = 0;  ///< answers and timeouts so far
+    bool may_retry_ = true;
+    bool probed_ = false;
+    Answer first_error_;            ///< the first backend answer that was an error, for the end
+    Answer missing_;                ///< the first 404 for the model, if nothing worse happened
+    std::optional<Error> failure_;  ///< the gravest failure without an answer
+    int retry_after_s_ = 0;         ///< longest seen
+};
+
+}  // namespace ollama_proxy::router

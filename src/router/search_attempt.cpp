@@ -1,0 +1,185 @@
+// One backend is asked, and of its answer is read what must be there before it is committed.
+#include "router/search.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <algorithm>
+
+namespace ollama_proxy::router {
+using boost::asio::awaitable;
+using upstream::Exchange;
+using upstream::OpenFailure;
+using upstream::Outcome;
+
+namespace {
+
+constexpr std::size_t kHeldBody = 16 * 1024 * 1024;
+/// A backend whose client left before the first byte goes on with the prompt for about this long.
+constexpr Milliseconds kComputesOn{250};
+
+/// Keeps the slot taken for a while after its request was cancelled.
+void charge_on(const boost::asio::any_io_executor& executor, Permit permit) {
+    auto timer = std::make_shared<boost::asio::steady_timer>(executor, kComputesOn);
+    timer->async_wait([timer, held = std::move(permit)](auto) mutable { held.release(); });
+}
+
+}  // namespace
+
+awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Permit permit) {
+    const std::shared_ptr<upstream::Backend> backend = generation_->backends->backends[index];
+    const auto executor = co_await boost::asio::this_coro::executor;
+    tried_[index] = true;
+    if (!backend->breaker_acquire(Clock::now())) co_return std::nullopt;
+    auto answer = std::make_unique<ResponseStream::Impl>();
+    answer->api = request_.api;
+    answer->backend = backend;
+    answer->outcome = OutcomeRecord(backend);
+    answer->permit = std::move(permit);
+    try {
+        co_return co_await ask(answer);
+    } catch (const boost::system::system_error&) {  // cancelled: the client has left
+        if (answer && answer->permit.holds()) charge_on(executor, std::move(answer->permit));
+        throw;
+    }
+}
+
+/// Sends the request and reads of the answer what must be there before it is committed.
+awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
+    const std::shared_ptr<upstream::Backend> backend = answer->backend;
+    upstream::UpstreamRequest upstream_request;
+    upstream_request.target = codec::path_of(request_.api);
+    upstream_request.fields = request_.fields;
+    upstream_request.authorization = request_.authorization;
+    upstream_request.body = request_.body;
+    if (wanted_.by_alias && request_.scan.model_end > 0) {
+        if (body_with_alias_.empty()) {
+            body_with_alias_ = codec::replace_model(request_.body, request_.scan, wanted_.model);
+        }
+        upstream_request.body = body_with_alias_;
+    }
+    const config::Timeouts& limits = backend->settings().timeouts;
+    upstream::ExchangeTimeouts timeouts;
+    timeouts.connect = limits.connect;
+    timeouts.head = request_.scan.stream ? limits.first_byte : limits.whole;
+    timeouts.stall = request_.scan.stream ? limits.stall : Milliseconds{0};
+
+    auto opened = co_await Exchange::open(backend, upstream_request, timeouts);
+    if (!opened) {
+        open_failed(opened.error(), answer->outcome);
+        co_return std::nullopt;
+    }
+    answer->exchange.emplace(std::move(*opened));
+    const upstream::AnswerHead& head = answer->exchange->head();
+    answer->status = head.status;
+    answer->fields = answer->exchange->take_fields();
+    answer->length = head.length;
+    const std::string retry_after = head.retry_after;
+    begin_fill(answer, request_.api);
+    bool filled = false;
+    if (answer->mode != ResponseStream::Impl::Mode::whole) {
+        filled = co_await fill_stream(answer);
+    } else if (take_at_hand(answer)) {
+        filled = finish_whole(answer);
+    } else {
+        filled = co_await fill_whole(answer);
+    }
+    if (!filled) co_return std::nullopt;
+    if (!judge(answer, retry_after)) co_return std::nullopt;
+    answer->outcome.record(Outcome::success);
+    answer->retry = std::move(lease_);
+    co_return ResponseStream(std::move(answer));
+}
+
+/// Nothing was answered. What never reached a backend costs nothing; a timeout costs an attempt.
+void Search::open_failed(const upstream::OpenError& failure, OutcomeRecord& outcome) {
+    outcome.record(failure.kind == OpenFailure::source_failed ? Outcome::cancelled
+                                                              : Outcome::failure);
+    note_failure(failure.error);
+    const bool free = failure.kind == OpenFailure::refused ||
+                      failure.kind == OpenFailure::connect_timeout ||
+                      failure.kind == OpenFailure::closed_before_head;
+    if (!free) keep(nullptr);
+}
+
+/// Decides how the answer will be passed on.
+void Search::begin_fill(Answer& answer, codec::Api api) {
+    const upstream::AnswerHead& head = answer->exchange->head();
+    const bool events =
+        is_event_stream_type(head.content_type) && head.status < 300 && head.has_body;
+    if (!events) return;
+    // what is encoded cannot be read, but it is a stream all the same
+    answer->mode =
+        head.encoded ? ResponseStream::Impl::Mode::raw : ResponseStream::Impl::Mode::events;
+    if (!head.encoded) answer->watcher.emplace(codec::stream_dialect_of(api));
+}
+
+/// Takes what of a whole body came with its head. True when that was all of it.
+bool Search::take_at_hand(Answer& answer) {
+    for (;;) {
+        const auto pieces = answer->exchange->at_hand();
+        if (!pieces) return false;
+        if (pieces->empty()) return true;
+        for (std::string_view piece : *pieces) answer->body.append(piece);
+    }
+}
+
+/// Reads as much of the answer as must be there before it is committed. False: the answer broke.
+awaitable<bool> Search::fill_stream(Answer& answer) {
+    std::string join;
+    for (;;) {
+        auto read = co_await answer->exchange->next();
+        if (!read) {
+            answer->outcome.record(Outcome::failure);
+            note_failure(read.error());
+            keep(nullptr);
+            co_return false;
+        }
+        if (read->empty()) {
+            if (answer->watcher) answer->first = answer->take_tail();
+            answer->all_in_first = true;
+            const bool whole = answer->watcher && (answer->watcher->complete() ||
+                                                   answer->watcher->facts().first_is_error);
+            if (whole) co_return true;
+            // nothing has gone to the client yet: another backend may do better
+            answer->outcome.record(Outcome::failure);
+            note_failure(make_error(Errc::bad_gateway, "backend '" + answer->backend->id() +
+                                                           "' ended its stream at once"));
+            keep(nullptr);
+            co_return false;
+        }
+        if (!answer->watcher) {
+            for (std::string_view piece : *read) answer->first.append(piece);
+            co_return true;
+        }
+        const auto release = watch_pieces(*answer->watcher, *read, join);
+        if (release.empty()) continue;
+        answer->first.assign(release.held).append(release.fresh);
+        co_return true;
+    }
+}
+
+awaitable<bool> Search::fill_whole(Answer& answer) {
+    std::string& body = answer->body;
+    if (answer->length) body.reserve(std::min<std::uint64_t>(*answer->length, kHeldBody));
+    for (;;) {
+        auto read = co_await answer->exchange->next();
+        if (!read) {
+            answer->outcome.record(Outcome::failure);
+            note_failure(read.error());
+            keep(nullptr);
+            co_return false;
+        }
+        if (read->empty()) break;
+        for (std::string_view piece : *read) body.append(piece);
+        if (body.size() > kHeldBody) {
+            answer->mode = ResponseStream::Impl::Mode::raw;
+            answer->first = std::move(body);
+            co_return true;
+        }
+    }
+    co_return finish_whole(answer);
+}
+
+}  // namespace ollama_proxy::router
