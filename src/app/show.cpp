@@ -91,17 +91,42 @@ std::string joined(const json& list) {
     return out;
 }
 
-std::string terms_of(const json& candidate) {
-    std::string out;
-    const json& terms = field(candidate, "terms");
-    if (!terms.is_object()) return out;
-    for (const auto& [name, value] : terms.items()) {
-        if (!value.is_number()) continue;
-        char text[48];
-        std::snprintf(text, sizeof text, " %.2f", value.get<double>());
-        out += (out.empty() ? "" : ", ") + name + text;
+/// With two digits after the point; "-" when not known.
+std::string precise(std::optional<double> number) {
+    if (!number || !std::isfinite(*number)) return "-";
+    char text[64];
+    std::snprintf(text, sizeof text, "%.2f", *number);
+    return text;
+}
+
+/// The scorers in the order in which the first candidate that has terms names them.
+std::vector<std::string> scorers_of(const json& candidates) {
+    std::vector<std::string> out;
+    for (const json& candidate : candidates) {
+        const json& terms = field(candidate, "terms");
+        if (!terms.is_object() || terms.empty()) continue;
+        for (const auto& [name, value] : terms.items()) out.push_back(name);
+        break;
     }
     return out;
+}
+
+std::string conclusion(const json& reply) {
+    const std::string backend = text_of(reply, "backend");
+    const std::string reason = text_of(reply, "reason");
+    const std::string model = text_of(reply, "model");
+    const std::string mode = text_of(reply, "mode");
+    std::string out = model.empty() ? "" : model + ": ";
+    out += backend.empty() ? "no backend" : backend;
+    if (!reason.empty()) out += " (" + reason + ")";
+    if (!mode.empty()) out += ", mode " + mode;
+    if (flag_of(reply, "waits_for_target")) out += ", waits for it alone";
+    const std::string error = text_of(field(reply, "error"), "message");
+    if (!error.empty()) {
+        out += ", answered with " + plain(number_of(field(reply, "error"), "status")) + " " +
+               text_of(field(reply, "error"), "code");
+    }
+    return printable(out);
 }
 
 }  // namespace
@@ -173,22 +198,26 @@ std::string show_explanation(const json& reply, bool colour) {
     const json& candidates = field(reply, "candidates");
     // Of another shape: then all of it, rather than half of it in columns.
     if (!candidates.is_array()) return reply.dump(2, ' ', true) + "\n";
-    const std::string backend = printable(text_of(reply, "backend"));
-    const std::string reason = printable(text_of(reply, "reason"));
-    std::string out = backend.empty() ? "no backend" : backend;
-    if (!reason.empty()) out += " (" + reason + ")";
-    Table table({{"BACKEND"}, {"SCORE", true}, {"TERMS OR REFUSAL"}});
+    const std::vector<std::string> scorers = scorers_of(candidates);
+    std::vector<Table::Column> columns{{"BACKEND"}, {"SCORE", true}};
+    for (const std::string& name : scorers) columns.push_back({name, true});
+    columns.insert(columns.end(), {{"LATENCY ms", true}, {"POWER W", true}, {"REFUSED"}});
+    Table table(std::move(columns));
     for (const json& candidate : candidates) {
         const std::string refusal = text_of(candidate, "refusal");
-        char score[48] = "-";
-        if (const auto value = number_of(candidate, "score"); value && refusal.empty()) {
-            std::snprintf(score, sizeof score, "%.3f", *value);
+        const std::string words = text_of(candidate, "refusal_text");
+        std::vector<Cell> row{
+            {text_of(candidate, "backend")},
+            {refusal.empty() ? precise(number_of(candidate, "score")) : std::string("-")}};
+        for (const std::string& name : scorers) {
+            row.push_back({precise(number_of(field(candidate, "terms"), name.c_str()))});
         }
-        table.add({{text_of(candidate, "backend")},
-                   {score},
-                   refusal.empty() ? Cell{terms_of(candidate)} : Cell{refusal, Colour::yellow}});
+        row.push_back({plain(number_of(candidate, "estimated_latency_ms"))});
+        row.push_back({plain(number_of(candidate, "estimated_power_watts"))});
+        row.push_back({words.empty() ? refusal : words, Colour::yellow});
+        table.add(std::move(row));
     }
-    return out + "\n\n" + table.text(colour);
+    return conclusion(reply) + "\n\n" + table.text(colour);
 }
 
 }  // namespace ollama_proxy::app

@@ -44,6 +44,7 @@ constexpr std::array kRoutes{
     Route{"/healthz", false, kRead, alive, Permission::none, kNoApi},
     Route{"/readyz", false, kRead, ready, Permission::none, kNoApi},
     Route{"/backends", false, kRead, backends, Permission::read, kNoApi},
+    Route{"/explain", false, kPost, explain, Permission::read, kNoApi},
 };
 
 }  // namespace

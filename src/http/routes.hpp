@@ -19,6 +19,7 @@ enum class Handler : std::uint8_t {
     alive,       ///< GET /healthz
     ready,       ///< GET /readyz
     backends,    ///< GET /backends
+    explain,     ///< POST /explain: the decision, without acting upon it
     models,      ///< GET /v1/models
     model,       ///< GET /v1/models/{id}
     tags,        ///< GET /api/tags

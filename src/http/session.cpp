@@ -202,6 +202,8 @@ awaitable<Session::After> Session::dispatch(const codec::RequestHead& head) {
             co_return co_await serve_management(head, false);
         case Handler::blob:
             co_return co_await serve_management(head, true);
+        case Handler::explain:
+            co_return co_await serve_explain(head);
         default:
             break;
     }

@@ -83,6 +83,10 @@ class Session : public boost::intrusive::list_base_hook<
                                           const router::RouteInfo& info);
     boost::asio::awaitable<After> relay_stream(router::ResponseStream stream, std::string head);
 
+    // session_explain.cpp
+    boost::asio::awaitable<After> serve_explain(const codec::RequestHead& head);
+    [[nodiscard]] Result<Reply> explained(router::InferenceRequest& request);
+
     // session_reply.cpp
     boost::asio::awaitable<After> send(const Reply& reply, const router::RouteInfo* info = nullptr);
     [[nodiscard]] std::string head_of(int status, std::string_view fields,

@@ -1,54 +1,10 @@
+#include "router/refusal_text.hpp"
 #include "router/router_impl.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 namespace ollama_proxy::router {
 namespace {
-
-std::string number(double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%g", value);
-    return text;
-}
-
-std::string why(const Generation& generation, const RankedCandidate& candidate,
-                const RoutingHints& hints, std::span<const CandidateFacts> facts) {
-    const upstream::Backend& backend = *generation.backends->backends[candidate.index];
-    switch (candidate.refusal) {
-        case Refusal::over_watts:
-            return (facts[candidate.index].watts ? number(*facts[candidate.index].watts) + " W"
-                                                 : std::string("power not known")) +
-                   " against X-Max-Power-Watts " + number(hints.max_power_watts.value_or(0)) + " W";
-        case Refusal::over_latency:
-            return number(facts[candidate.index].latency_ms) + " ms against X-Max-Latency-Ms " +
-                   std::to_string(hints.max_latency_ms.value_or(0));
-        case Refusal::unhealthy: {
-            const std::string reason = backend.health_reason();
-            return reason.empty() ? "unhealthy" : "unhealthy: " + reason;
-        }
-        case Refusal::disabled:
-            return "disabled in the configuration";
-        case Refusal::breaker_open:
-            return "failing: left alone for a moment";
-        case Refusal::api_missing:
-            return "does not have this route";
-        case Refusal::model_missing:
-            return "does not have the model";
-        case Refusal::model_pattern:
-            return "may not load the model (patterns)";
-        case Refusal::model_size:
-            return "model larger than max_model_size_gb";
-        case Refusal::cloud_not_asked:
-            return "cloud serves only when asked by name";
-        case Refusal::parked:
-            return "busy: answered 429";
-        case Refusal::already_tried:
-            return "failed for this request";
-        default:
-            return std::string(to_string(candidate.refusal));
-    }
-}
 
 constexpr int kUsualWait = 5;
 
@@ -88,7 +44,7 @@ Error nobody_error(const Generation& generation, const Wanted& wanted, const Rou
         }
         if (!list.empty()) list += "; ";
         list += facts[candidate.index].id;
-        list += ": " + why(generation, candidate, hints, facts);
+        list += ": " + refusal_text(generation, candidate, hints, facts);
     }
     if (list.empty()) list = "no backend is configured";
     if (all_api) {

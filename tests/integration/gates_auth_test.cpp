@@ -58,6 +58,7 @@ const std::vector<Way> kWays{
     {"HEAD", "/api/tags", "", "read"},
     {"GET", "/api/ps", "", "read"},
     {"GET", "/api/version", "", "read"},
+    {"POST", "/explain", R"({"model":"test-model"})", "read"},
     {"GET", "/health", "", "read"},
     {"GET", "/backends", "", "read"},
     {"POST", "/api/pull", R"({"model":"x"})", "admin"},

@@ -4,6 +4,7 @@
 #include "ollama_proxy/config/config.hpp"
 #include "ollama_proxy/efficiency/policy.hpp"
 #include "ollama_proxy/monitors/system_snapshot.hpp"
+#include "ollama_proxy/router/explanation.hpp"
 #include "ollama_proxy/router/request.hpp"
 #include "ollama_proxy/router/response_stream.hpp"
 #include "ollama_proxy/router/status_view.hpp"
@@ -90,6 +91,10 @@ class Router {
     /// gives the last answer (`ollama stop`).
     [[nodiscard]] boost::asio::awaitable<Result<ResponseStream>> unload(
         const InferenceRequest& request, const RequestContext& context, RouteInfo& info);
+
+    /// What `route` would decide for this request now, without sending anything anywhere.
+    /// Errors: backend_not_found. Thread: any.
+    [[nodiscard]] Result<Explanation> explain(const InferenceRequest& request) const;
 
     [[nodiscard]] std::shared_ptr<const StatusView> view() const;
 

@@ -100,16 +100,31 @@ TEST(Show, ModeWithWhatAppliesNow) {
               "Auto, now Efficiency\n");
 }
 
-TEST(Show, ExplanationWithScoresAndRefusals) {
-    const json reply = json::parse(R"({"backend":"npu","reason":"best-score","candidates":[
-        {"backend":"npu","score":4.5,"terms":{"latency":0.25,"power":1}},
-        {"backend":"gpu","score":null,"refusal":"over the power limit"}]})");
+TEST(Show, ExplanationWithScoresTermsAndRefusals) {
+    const json reply = json::parse(R"({"model":"phi4","backend":"npu","reason":"balanced",
+        "mode":"Balanced","error":null,"candidates":[
+        {"backend":"npu","score":4.5,"terms":{"latency":0.25,"power":1},"refusal":null,
+         "refusal_text":null,"estimated_latency_ms":812.34,"estimated_power_watts":3},
+        {"backend":"gpu","score":5.25,"terms":{"latency":0.75,"power":0.5},
+         "refusal":"over_watts","refusal_text":"55 W against X-Max-Power-Watts 5 W",
+         "estimated_latency_ms":null,"estimated_power_watts":55}]})");
     EXPECT_EQ(show_explanation(reply, false),
-              "npu (best-score)\n\n"
-              "BACKEND  SCORE  TERMS OR REFUSAL\n"
-              "npu      4.500  latency 0.25, power 1.00\n"
-              "gpu          -  over the power limit\n");
+              "phi4: npu (balanced), mode Balanced\n\n"
+              "BACKEND  SCORE  latency  power  LATENCY ms  POWER W  REFUSED\n"
+              "npu       4.50     0.25   1.00       812.3        3\n"
+              "gpu          -     0.75   0.50           -       55  "
+              "55 W against X-Max-Power-Watts 5 W\n");
     EXPECT_EQ(show_explanation(json{{"a", 1}}, false), "{\n  \"a\": 1\n}\n");
+}
+
+TEST(Show, ExplanationWithNobodyToServeSaysWhatARequestWouldGet) {
+    const json reply = json::parse(R"({"model":"phi4","backend":null,"reason":null,
+        "error":{"status":503,"code":"no_available_backends","message":"none"},"candidates":[
+        {"backend":"gpu","score":1,"refusal":"unhealthy"}]})");
+    EXPECT_EQ(show_explanation(reply, false),
+              "phi4: no backend, answered with 503 no_available_backends\n\n"
+              "BACKEND  SCORE  LATENCY ms  POWER W  REFUSED\n"
+              "gpu          -           -        -  unhealthy\n");
 }
 
 }  // namespace
