@@ -1,5 +1,7 @@
 #include "router/search.hpp"
 
+#include "router/target.hpp"
+
 #include <algorithm>
 
 namespace ollama_proxy::router {
@@ -10,18 +12,6 @@ namespace {
 constexpr Milliseconds kProbeWait{40};
 
 }  // namespace
-
-Result<std::optional<std::uint32_t>> Search::target() const {
-    const std::string& id = request_.hints.target;
-    if (id.empty()) return std::optional<std::uint32_t>{};
-    std::string known;
-    for (const auto& backend : generation_->backends->backends) {
-        if (backend->id() == id) return std::optional<std::uint32_t>{backend->index()};
-        known += (known.empty() ? "" : ", ") + backend->id();
-    }
-    return make_error(Errc::backend_not_found,
-                      "no backend is called '" + id + "'; there are: " + known, "X-Target-Backend");
-}
 
 void Search::note_decision() {
     const Decision& decision = ranking_.decision;
@@ -71,8 +61,8 @@ awaitable<Result<Admitted>> Search::admit() {
 }
 
 awaitable<Result<ResponseStream>> Search::run() {
-    auto target_index = target();
-    if (!target_index) co_return target_index.error();
+    const auto target = target_index(*generation_, request_.hints.target);
+    if (!target) co_return target.error();
     info_.mode = config::to_string(router_.policy.load()->effective);
     for (;;) {
         if (!router_.accepting.load(std::memory_order_relaxed)) {
@@ -80,7 +70,7 @@ awaitable<Result<ResponseStream>> Search::run() {
             error.retry_after_s = 1;
             co_return error;
         }
-        router_.rank(*generation_, wanted_, request_.hints, *target_index, ranking_);
+        router_.rank(*generation_, wanted_, request_.hints, *target, ranking_);
         if (ranking_.decision.usable.empty() || !may_retry_) {
             // a backend that was started after the proxy serves its first request already
             const bool refused_by_health = std::ranges::any_of(

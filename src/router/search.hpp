@@ -32,7 +32,6 @@ class Search {
   private:
     using Answer = std::unique_ptr<ResponseStream::Impl>;
 
-    Result<std::optional<std::uint32_t>> target() const;
     void note_decision();
     std::optional<Admitted> admit_now();
     boost::asio::awaitable<Result<Admitted>> admit();
