@@ -32,7 +32,8 @@ struct Daemon::Impl {
         : guard(control.get_executor()),
           workers(worker_count(*config)),
           router(control, config),
-          server(control, workers, router, config) {}
+          limits(std::make_shared<access::ClientLimits>(config->server)),
+          server(control, workers, router, limits, config) {}
 
     static asio::awaitable<void> wind_down(Impl& self, Milliseconds grace) {
         co_await self.server.stop(grace);
@@ -45,6 +46,7 @@ struct Daemon::Impl {
     asio::executor_work_guard<asio::io_context::executor_type> guard;
     runtime::WorkerPool workers;
     router::Router router;
+    std::shared_ptr<access::ClientLimits> limits;
     http::Server server;
     std::thread control_thread;
 };

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "http/gate.hpp"
+#include "ollama_proxy/access/gate.hpp"
 #include "ollama_proxy/codec/request_scan.hpp"
 
 #include <cstdint>
@@ -8,6 +8,8 @@
 #include <string_view>
 
 namespace ollama_proxy::http {
+
+using access::Permission;
 
 /// What answers a request.
 enum class Handler : std::uint8_t {

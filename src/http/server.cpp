@@ -1,8 +1,9 @@
 #include "ollama_proxy/http/server.hpp"
 
-#include "http/listener.hpp"
+#include "http/busy_answer.hpp"
 #include "http/session.hpp"
 #include "http/shared.hpp"
+#include "ollama_proxy/runtime/listener.hpp"
 #include "ollama_proxy/runtime/task_group.hpp"
 #include "ollama_proxy/telemetry/log.hpp"
 
@@ -52,53 +53,51 @@ constexpr Milliseconds kAfterCut{200};  ///< for what was cancelled to unwind
 
 struct Server::Impl {
     Impl(asio::io_context& c, runtime::WorkerPool& w, router::Router& r,
-         std::shared_ptr<const config::Config> config)
-        : control(c), workers(w), shared(std::make_shared<Shared>(r, std::move(config))) {
+         std::shared_ptr<access::ClientLimits> limits, std::shared_ptr<const config::Config> config)
+        : control(c),
+          workers(w),
+          shared(std::make_shared<Shared>(r, std::move(limits), std::move(config))) {
         for (std::size_t i = 0; i < workers.size(); ++i) {
             sessions.push_back(std::make_unique<WorkerSessions>(workers.worker(i)));
         }
     }
 
-    void on_accept(tcp::socket socket, std::size_t index) {
+    bool on_accept(tcp::socket& socket, std::size_t index) {
+        auto& count = shared->limits->connections;
+        const std::size_t limit = shared->config->server.limits.connections;
+        if (count.fetch_add(1, std::memory_order_relaxed) >= limit) {
+            count.fetch_sub(1, std::memory_order_relaxed);
+            return false;
+        }
         auto* target = sessions[index].get();
         auto& context = target->worker.context();
         asio::post(context, [target, s = std::move(socket), shared_state = shared]() mutable {
             target->start(std::move(shared_state), std::move(s));
         });
+        return true;
     }
 
     asio::io_context& control;
     runtime::WorkerPool& workers;
     std::shared_ptr<Shared> shared;
     std::vector<std::unique_ptr<WorkerSessions>> sessions;
-    std::vector<std::shared_ptr<Listener>> listeners;
+    std::vector<std::shared_ptr<runtime::Listener>> listeners;
 };
 
 Server::Server(asio::io_context& control, runtime::WorkerPool& workers, router::Router& router,
+               std::shared_ptr<access::ClientLimits> limits,
                std::shared_ptr<const config::Config> config)
-    : impl_(std::make_unique<Impl>(control, workers, router, std::move(config))) {}
+    : impl_(
+          std::make_unique<Impl>(control, workers, router, std::move(limits), std::move(config))) {}
 
 Server::~Server() = default;
 
 std::optional<Error> Server::listen() {
     const config::Server& server = impl_->shared->config->server;
-    std::uint16_t port = server.http_port;
-    for (const std::string& host : server.host) {
-        const std::vector<tcp::endpoint> wanted = listen_endpoints(host, port);
-        for (std::size_t i = 0; i < wanted.size(); ++i) {
-            // "any free port" is one port for all addresses
-            auto listener = Listener::open(impl_->control, {wanted[i].address(), port});
-            // the other loopback comes along where it can: there may be no IPv6, and a port that
-            // was chosen for IPv4 may be taken there
-            const bool comes_along = i > 0;
-            const bool matters = !comes_along || (server.http_port != 0 && !listener &&
-                                                  listener.error().param == "server.http_port");
-            if (!listener && !matters) continue;
-            if (!listener) return listener.error();
-            if (port == 0) port = (*listener)->endpoint().port();
-            impl_->listeners.push_back(std::move(*listener));
-        }
-    }
+    auto listeners = runtime::listen_on(impl_->control, server.host, server.http_port,
+                                        {"server.http_port", "--http-port"});
+    if (!listeners) return listeners.error();
+    impl_->listeners = std::move(*listeners);
     return std::nullopt;
 }
 
@@ -110,9 +109,19 @@ std::vector<tcp::endpoint> Server::endpoints() const {
 
 void Server::start() {
     Impl* impl = impl_.get();
-    for (auto& listener : impl_->listeners) {
-        listener->start(*impl->shared, impl->workers, [impl](tcp::socket socket, std::size_t i) {
-            impl->on_accept(std::move(socket), i);
+    std::vector<asio::io_context*> contexts;
+    for (auto& sessions : impl->sessions) contexts.push_back(&sessions->worker.context());
+    for (auto& listener : impl->listeners) {
+        listener->start({
+            .contexts = contexts,
+            .on_accept = [impl](tcp::socket& socket,
+                                std::size_t i) { return impl->on_accept(socket, i); },
+            .busy_answer = busy_answer,
+            .on_refused =
+                [](int count) {
+                    telemetry::log_warn("out of file descriptors: connections were refused",
+                                        {{"count", std::to_string(count)}});
+                },
         });
     }
 }

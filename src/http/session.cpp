@@ -18,7 +18,7 @@ Session::Session(std::shared_ptr<Shared> shared, boost::asio::ip::tcp::socket so
       local_address_(downstream_.local_address()),
       peer_address_(downstream_.peer_address()) {}
 
-Session::~Session() { shared_->connections.fetch_sub(1, std::memory_order_relaxed); }
+Session::~Session() { shared_->limits->connections.fetch_sub(1, std::memory_order_relaxed); }
 
 awaitable<void> Session::run() {
     codec::RequestHead head;
@@ -126,9 +126,9 @@ awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
 
 /// Host, origin, verb, key, rate, encoding and announced size: all before a byte of the body.
 std::optional<Error> Session::check_gates(Permission& needed) {
-    BrowserFacts facts{request_.host, request_.origin, request_.has_origin, request_.sec_fetch_site,
-                       local_address_};
-    if (auto error = check_browser(facts, server_)) return error;
+    const access::BrowserFacts facts{request_.host, request_.origin, request_.has_origin,
+                                     request_.sec_fetch_site, local_address_};
+    if (auto error = access::check_browser(facts, server_)) return error;
     if (request_.has_origin) common_.origin = request_.origin;
     if (request_.verb == kOptions) return std::nullopt;
     if (request_.method == "CONNECT" || request_.method == "TRACE") {
@@ -142,19 +142,11 @@ std::optional<Error> Session::check_gates(Permission& needed) {
                           request_.path + " answers " + allow_list(request_.route->verbs));
     }
     needed = request_.route->permission;
-    if (server_.auth.enabled && needed != Permission::none) {
-        const std::string_view bearer = bearer_of(request_.authorization);
-        auto key = check_key(bearer.empty() ? request_.api_key : bearer, needed, server_.auth);
-        if (!key) return key.error();
-        client_ = *key;
-    }
-    if (needed == Permission::inference || needed == Permission::admin) {
-        if (const int wait = shared_->rate_limiter.take(client_, request_.received)) {
-            Error error = make_error(Errc::rate_limited, "too many requests; try again later");
-            error.retry_after_s = wait;
-            return error;
-        }
-    }
+    const std::string_view bearer = access::bearer_of(request_.authorization);
+    auto client = access::admit(bearer.empty() ? request_.api_key : bearer, peer_address_, needed,
+                                server_, *shared_->limits, request_.received);
+    if (!client) return client.error();
+    client_ = std::move(*client);
     if (!request_.content_encoding.empty() && !iequals(request_.content_encoding, "identity")) {
         return make_error(Errc::unsupported_encoding,
                           "send the body as it is, without Content-Encoding", "Content-Encoding");

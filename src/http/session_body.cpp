@@ -49,7 +49,8 @@ awaitable<std::optional<Error>> Session::read_length(std::string& body, ByteBudg
             if (error) co_return error;
             continue;
         }
-        if (!shared_->body_budget.extend(lease, fresh.size(), spare)) co_return over_budget();
+        if (!shared_->limits->body_budget.extend(lease, fresh.size(), spare))
+            co_return over_budget();
         if (body.size() + fresh.size() > body.capacity()) body.reserve(length);
         body.append(fresh);
         downstream_.consume(fresh.size());
@@ -75,7 +76,8 @@ awaitable<std::optional<Error>> Session::read_chunked(std::string& body, ByteBud
                 co_return make_error(Errc::request_too_large,
                                      "the body is larger than server.limits.body_bytes");
             }
-            if (!shared_->body_budget.extend(lease, piece.size(), spare)) co_return over_budget();
+            if (!shared_->limits->body_budget.extend(lease, piece.size(), spare))
+                co_return over_budget();
             body.append(piece);
         }
         downstream_.consume(step.consumed);
@@ -94,7 +96,7 @@ bool Session::take_body_at_hand(std::string& body, ByteBudget::Lease& lease, boo
     }
     const auto length = static_cast<std::size_t>(request_.content_length);
     const unsigned spare = best_effort ? kSpareBestEffort : kSpare;
-    if (!shared_->body_budget.extend(lease, length, spare)) return false;
+    if (!shared_->limits->body_budget.extend(lease, length, spare)) return false;
     body.assign(unread.substr(0, length));
     downstream_.consume(length);
     body_unread_ = false;
@@ -108,7 +110,7 @@ awaitable<std::optional<Error>> Session::read_body(std::string& body, ByteBudget
     if (!request_.has_body()) co_return std::nullopt;
     const unsigned spare = best_effort ? kSpareBestEffort : kSpare;
     if (request_.framing == codec::Framing::length &&
-        !shared_->body_budget.has_room(request_.content_length, spare)) {
+        !shared_->limits->body_budget.has_room(request_.content_length, spare)) {
         co_return over_budget();
     }
     if (!co_await send_continue()) {

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-ADAPTOR = {"common", "runtime", "codec", "config", "telemetry", "router", "monitors", "efficiency"}
+ADAPTOR = {"common", "runtime", "codec", "config", "telemetry", "access", "router", "monitors", "efficiency"}
 
 # room -> rooms whose doors it may reach, directly or through another door
 ROOMS = {
@@ -12,6 +12,7 @@ ROOMS = {
     "codec": {"common"},
     "config": {"common"},
     "telemetry": {"common", "config"},
+    "access": {"common", "config"},
     "monitors": {"common", "runtime", "config", "telemetry"},
     "upstream": {"common", "runtime", "codec", "config", "telemetry"},
     "efficiency": {"common", "runtime", "config", "telemetry", "monitors"},

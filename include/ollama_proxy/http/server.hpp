@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ollama_proxy/access/client_limits.hpp"
 #include "ollama_proxy/common/error.hpp"
 #include "ollama_proxy/config/config.hpp"
 #include "ollama_proxy/router/router.hpp"
@@ -19,6 +20,7 @@ namespace ollama_proxy::http {
 class Server {
   public:
     Server(boost::asio::io_context& control, runtime::WorkerPool& workers, router::Router& router,
+           std::shared_ptr<access::ClientLimits> limits,
            std::shared_ptr<const config::Config> config);
     ~Server();
     Server(const Server&) = delete;

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace ollama_proxy::http {
+namespace ollama_proxy::access {
 
 // Who may talk to us at all: decided before the body is read. Pure.
 
@@ -53,4 +53,4 @@ enum class Permission {
 /// What follows `Bearer ` (any case), else nothing.
 [[nodiscard]] std::string_view bearer_of(std::string_view authorization);
 
-}  // namespace ollama_proxy::http
+}  // namespace ollama_proxy::access

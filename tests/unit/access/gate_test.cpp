@@ -1,9 +1,9 @@
-#include "http/gate.hpp"
+#include "ollama_proxy/access/gate.hpp"
 
 #include <gtest/gtest.h>
 #include <openssl/sha.h>
 
-namespace ollama_proxy::http {
+namespace ollama_proxy::access {
 namespace {
 
 config::ApiKey key(const std::string& name, const std::string& secret,
@@ -115,4 +115,4 @@ TEST(Gate, TakesTheCredentialAfterBearer) {
 }
 
 }  // namespace
-}  // namespace ollama_proxy::http
+}  // namespace ollama_proxy::access

@@ -7,7 +7,7 @@
 #include <string>
 #include <unordered_map>
 
-namespace ollama_proxy::http {
+namespace ollama_proxy::access {
 
 /// A token bucket per client: `rate` requests a second, `burst` at once. Bounded: with more
 /// clients than it can remember, the ones whose buckets are full again are forgotten.
@@ -33,4 +33,4 @@ class RateLimiter {
     std::unordered_map<std::string, Bucket> buckets_;
 };
 
-}  // namespace ollama_proxy::http
+}  // namespace ollama_proxy::access

@@ -1,8 +1,8 @@
-#include "http/rate_limiter.hpp"
+#include "ollama_proxy/access/rate_limiter.hpp"
 
 #include <gtest/gtest.h>
 
-namespace ollama_proxy::http {
+namespace ollama_proxy::access {
 namespace {
 
 using std::chrono::milliseconds;
@@ -71,4 +71,4 @@ TEST(RateLimiter, ForgetsTheFullBucketsFirst) {
 }
 
 }  // namespace
-}  // namespace ollama_proxy::http
+}  // namespace ollama_proxy::access

@@ -1,8 +1,4 @@
-#include "http/listener.hpp"
-
-#include "http/reply.hpp"
-#include "ollama_proxy/common/request_id.hpp"
-#include "ollama_proxy/telemetry/log.hpp"
+#include "ollama_proxy/runtime/listener.hpp"
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -12,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace ollama_proxy::http {
+namespace ollama_proxy::runtime {
 namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
@@ -21,25 +17,6 @@ namespace {
 constexpr Milliseconds kRest{50};
 constexpr int kBacklog = 4096;
 constexpr int kRefusedAtOnce = 64;  ///< of those who wait when descriptors have run out
-
-/// What a client gets for whom there is no session: said before its request is read.
-std::string busy_answer() {
-    const Reply reply =
-        error_reply(codec::ErrorDialect::openai,
-                    make_error(Errc::overloaded, "too many connections; try again later"));
-    std::string out = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n";
-    out += reply.fields;
-    append_common(out, {make_request_id(), {}});
-    out += "Connection: close\r\nContent-Length: " + std::to_string(reply.body.size());
-    out += "\r\n\r\n" + reply.body;
-    return out;
-}
-
-void tell_busy(int fd) {
-    const std::string answer = busy_answer();
-    ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    ::shutdown(fd, SHUT_WR);
-}
 
 int open_reserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
@@ -74,7 +51,8 @@ Listener::~Listener() {
 }
 
 Result<std::shared_ptr<Listener>> Listener::open(asio::io_context& control,
-                                                 const tcp::endpoint& endpoint) {
+                                                 const tcp::endpoint& endpoint,
+                                                 const PortName& name) {
     std::shared_ptr<Listener> listener(new Listener(control));
     tcp::acceptor& acceptor = listener->acceptor_;
     boost::system::error_code error;
@@ -89,23 +67,22 @@ Result<std::shared_ptr<Listener>> Listener::open(asio::io_context& control,
         return make_error(Errc::io,
                           "port " + std::to_string(endpoint.port()) +
                               " is in use: another ollama-proxy may be running; stop it, "
-                              "or choose another port with --http-port",
-                          "server.http_port");
+                              "or choose another port with " +
+                              std::string(name.option),
+                          std::string(name.key));
     }
     if (error) {
         return make_error(Errc::io,
                           "cannot listen on " + text_of(endpoint) + ": " + error.message() +
-                              "; check server.host and server.http_port",
+                              "; check server.host and " + std::string(name.key),
                           "server.host");
     }
     listener->endpoint_ = acceptor.local_endpoint(error);
     return listener;
 }
 
-void Listener::start(Shared& shared, runtime::WorkerPool& workers, OnAccept on_accept) {
-    shared_ = &shared;
-    workers_ = &workers;
-    on_accept_ = std::move(on_accept);
+void Listener::start(Handlers handlers) {
+    handlers_ = std::move(handlers);
     accept();
 }
 
@@ -118,9 +95,9 @@ void Listener::stop() {
 
 void Listener::accept() {
     if (stopped_) return;
-    const std::size_t index = next_worker_++ % workers_->size();
+    const std::size_t index = next_++ % handlers_.contexts.size();
     acceptor_.async_accept(
-        workers_->worker(index).context(),
+        *handlers_.contexts[index],
         [self = shared_from_this(), index](boost::system::error_code error, tcp::socket socket) {
             if (self->stopped_) return;
             if (error == asio::error::no_descriptors || error.value() == ENFILE ||
@@ -128,15 +105,8 @@ void Listener::accept() {
                 self->refuse_waiting();
                 return self->rest();
             }
-            if (!error) {
-                auto& count = self->shared_->connections;
-                const std::size_t limit = self->shared_->config->server.limits.connections;
-                if (count.fetch_add(1, std::memory_order_relaxed) < limit) {
-                    self->on_accept_(std::move(socket), index);
-                } else {
-                    count.fetch_sub(1, std::memory_order_relaxed);
-                    tell_busy(socket.native_handle());
-                }
+            if (!error && !self->handlers_.on_accept(socket, index)) {
+                self->turn_away(socket.native_handle());
             }
             self->accept();
         });
@@ -152,13 +122,19 @@ void Listener::refuse_waiting() {
     while (refused < kRefusedAtOnce) {
         const int client = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
         if (client < 0) break;
-        tell_busy(client);
+        turn_away(client);
         ::close(client);
         ++refused;
     }
     reserve_ = open_reserve();
-    telemetry::log_warn("out of file descriptors: connections were refused",
-                        {{"count", std::to_string(refused)}});
+    handlers_.on_refused(refused);
+}
+
+/// Said before the request is read, and only as far as the kernel takes it at once.
+void Listener::turn_away(int fd) const {
+    const std::string answer = handlers_.busy_answer();
+    if (!answer.empty()) ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ::shutdown(fd, SHUT_WR);
 }
 
 void Listener::rest() {
@@ -168,4 +144,27 @@ void Listener::rest() {
     });
 }
 
-}  // namespace ollama_proxy::http
+Result<std::vector<std::shared_ptr<Listener>>> listen_on(asio::io_context& control,
+                                                         const std::vector<std::string>& hosts,
+                                                         std::uint16_t port, const PortName& name) {
+    const bool any_port = port == 0;
+    std::vector<std::shared_ptr<Listener>> listeners;
+    for (const std::string& host : hosts) {
+        const std::vector<tcp::endpoint> wanted = listen_endpoints(host, port);
+        for (std::size_t i = 0; i < wanted.size(); ++i) {
+            auto listener = Listener::open(control, {wanted[i].address(), port}, name);
+            if (!listener) {
+                // there may be no IPv6, and a port that was chosen for IPv4 may be taken there
+                const bool comes_along = i > 0;
+                const bool taken = listener.error().param == name.key;
+                if (!comes_along || (taken && !any_port)) return listener.error();
+                continue;
+            }
+            if (port == 0) port = (*listener)->endpoint().port();
+            listeners.push_back(std::move(*listener));
+        }
+    }
+    return listeners;
+}
+
+}  // namespace ollama_proxy::runtime

@@ -1,4 +1,4 @@
-#include "http/gate.hpp"
+#include "ollama_proxy/access/gate.hpp"
 
 #include "ollama_proxy/common/ascii.hpp"
 
@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <array>
 
-namespace ollama_proxy::http {
+namespace ollama_proxy::access {
 namespace {
 
 constexpr std::array<std::string_view, 5> kDesktopSchemes{"app://", "file://", "tauri://",
@@ -174,4 +174,4 @@ Result<std::string> check_key(std::string_view credential, Permission wanted,
     return found->name;
 }
 
-}  // namespace ollama_proxy::http
+}  // namespace ollama_proxy::access

@@ -1,4 +1,4 @@
-#include "http/byte_budget.hpp"
+#include "ollama_proxy/access/byte_budget.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-namespace ollama_proxy::http {
+namespace ollama_proxy::access {
 namespace {
 
 TEST(ByteBudget, ALeaseGivesBackWhatItTookWhenItDies) {
@@ -91,4 +91,4 @@ TEST(ByteBudget, ManyThreadsNeverHoldMoreThanTheLimit) {
 }
 
 }  // namespace
-}  // namespace ollama_proxy::http
+}  // namespace ollama_proxy::access

@@ -1,9 +1,9 @@
-#include "http/rate_limiter.hpp"
+#include "ollama_proxy/access/rate_limiter.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace ollama_proxy::http {
+namespace ollama_proxy::access {
 
 double RateLimiter::level(const Bucket& bucket, TimePoint now) const {
     const double seconds = std::chrono::duration<double>(now - bucket.at).count();
@@ -32,4 +32,4 @@ int RateLimiter::take(const std::string& client, TimePoint now) {
     return 0;
 }
 
-}  // namespace ollama_proxy::http
+}  // namespace ollama_proxy::access

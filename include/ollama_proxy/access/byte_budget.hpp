@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace ollama_proxy::http {
+namespace ollama_proxy::access {
 
 /// Bytes of request bodies that are held in memory, over all connections. Thread: any.
 class ByteBudget {
@@ -64,4 +64,4 @@ class ByteBudget {
     std::atomic<std::size_t> used_{0};
 };
 
-}  // namespace ollama_proxy::http
+}  // namespace ollama_proxy::access
