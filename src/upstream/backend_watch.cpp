@@ -150,6 +150,10 @@ asio::awaitable<void> BackendWatch::probe() {
         verdict = judge_probe(backend_->settings().type, reply);
         resolve_again_ = resolve_again_ || reply.has_error();
     }
+    // before the state: who sees "healthy" may already look for the models
+    const bool comes_up = verdict.result == ProbeResult::ok && backend_->health() != Health::healthy;
+    version_ = verdict.version;
+    if (comes_up && lists_models_apart() && active()) co_await fetch_catalog();
     probing_ = false;
     if (!active()) co_return;
     apply(verdict);
@@ -164,14 +168,9 @@ asio::awaitable<void> BackendWatch::probe() {
 void BackendWatch::apply(const ProbeVerdict& verdict) {
     const Health before = backend_->health();
     const Health after = schedule_.on_result(verdict.result, Clock::now(), context_->settings);
-    version_ = verdict.version;
-    // before the state: who sees "healthy" may already look for the models
     if (verdict.models) publish(*verdict.models, {}, Clock::now());
     const bool changed = backend_->set_health(after, verdict.reason);
-    if (changed && after == Health::healthy) {
-        catalog_wanted_ = true;
-        backend_->clear_lacking();
-    }
+    if (changed && after == Health::healthy) backend_->clear_lacking();
 
     Wishes done;
     done.swap(probe_wishes_);
