@@ -1,6 +1,7 @@
 #pragma once
 
 #include "support/environment.hpp"
+#include "support/places.hpp"
 #include "support/wait.hpp"
 
 #include <array>
@@ -34,7 +35,8 @@ class DaemonProcess {
         }
         const std::string state = "XDG_STATE_HOME=" + folder_.path().string();
         std::array<const char*, 8> arguments{
-            DAEMON_PATH, "serve", "--config", config.c_str(), "--http-port", port.c_str(), nullptr};
+            support::daemon_path(), "serve",      "--config", config.c_str(),
+            "--http-port",          port.c_str(), nullptr};
         std::array<const char*, 2> environment{state.c_str(), nullptr};
         pid_ = ::fork();
         if (pid_ == 0) {
@@ -44,7 +46,7 @@ class DaemonProcess {
                 const rlimit limit{descriptors, descriptors};
                 ::setrlimit(RLIMIT_NOFILE, &limit);
             }
-            ::execve(DAEMON_PATH, const_cast<char* const*>(arguments.data()),
+            ::execve(support::daemon_path(), const_cast<char* const*>(arguments.data()),
                      const_cast<char* const*>(environment.data()));
             ::_exit(99);
         }

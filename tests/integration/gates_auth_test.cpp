@@ -152,7 +152,7 @@ TEST(Credentials, EachGoesToItsOwnBackendAlone) {
             const auto reply = support::http_post(
                 daemon.port(), path, kChatBody,
                 {{"X-Target-Backend", id}, {"Authorization", "Bearer of-the-client"}});
-            EXPECT_EQ(reply.status, 200) << id << path;
+            EXPECT_EQ(reply.status, 200) << id << path << reply.body;
         }
     }
     const auto authorizations = [](const ScriptedBackend& backend) {

@@ -2,6 +2,7 @@
 
 #include "config/api_key.hpp"
 #include "config/environment.hpp"
+#include "support/places.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -78,7 +79,7 @@ TEST(Load, ListedBackendsSwitchDiscoveryOff) {
 }
 
 TEST(Load, ShippedFileIsTheReferenceMachine) {
-    const auto result = load_file(SOURCE_DIR "/config/config.yaml", {});
+    const auto result = load_file(support::source_file("config/config.yaml"), {});
     ASSERT_TRUE(result) << result.problems.at(0).to_string();
     EXPECT_THAT(result.warnings, IsEmpty());
     const Config& config = *result.config;

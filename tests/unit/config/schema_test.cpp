@@ -1,4 +1,5 @@
 #include "ollama_proxy/config/load.hpp"
+#include "support/places.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 json read_schema() {
-    std::ifstream file(SOURCE_DIR "/config/schema.json");
+    std::ifstream file(support::source_file("config/schema.json"));
     return json::parse(file);
 }
 
