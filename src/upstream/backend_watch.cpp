@@ -151,7 +151,8 @@ asio::awaitable<void> BackendWatch::probe() {
         resolve_again_ = resolve_again_ || reply.has_error();
     }
     // before the state: who sees "healthy" may already look for the models
-    const bool comes_up = verdict.result == ProbeResult::ok && backend_->health() != Health::healthy;
+    const bool comes_up =
+        verdict.result == ProbeResult::ok && backend_->health() != Health::healthy;
     version_ = verdict.version;
     if (comes_up && lists_models_apart() && active()) co_await fetch_catalog();
     probing_ = false;
