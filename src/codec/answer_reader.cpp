@@ -3,19 +3,6 @@
 namespace ollama_proxy::codec {
 namespace {
 
-/// Steps into the next value if it is an object and hands each key on; else takes it whole.
-/// The handler must take the member's value.
-template <class Handler>
-void each_member(JsonCursor& cursor, Handler handle) {
-    if (cursor.peek() != JsonKind::object) {
-        cursor.take();
-        return;
-    }
-    cursor.enter_object();
-    std::string_view key;
-    while (cursor.next_member(key)) handle(key);
-}
-
 void set_count(std::optional<std::uint64_t>& slot, const JsonValue& value) {
     if (const auto count = value.as_count()) slot = count;
 }

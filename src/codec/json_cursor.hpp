@@ -82,4 +82,17 @@ class JsonCursor {
     Fault fault_ = Fault::none;
 };
 
+/// Steps into the next value if it is an object and hands each key on; else takes it whole.
+/// The handler must take the member's value.
+template <class Handler>
+void each_member(JsonCursor& cursor, Handler handle) {
+    if (cursor.peek() != JsonKind::object) {
+        cursor.take();
+        return;
+    }
+    cursor.enter_object();
+    std::string_view key;
+    while (cursor.next_member(key)) handle(key);
+}
+
 }  // namespace ollama_proxy::codec

@@ -1,9 +1,9 @@
 #include "ollama_proxy/codec/stream_watcher.hpp"
 
 #include "codec/answer_facts.hpp"
+#include "codec/lines.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace ollama_proxy::codec {
@@ -12,29 +12,6 @@ namespace {
 constexpr std::size_t kHoldLimit = 64 * 1024;
 constexpr std::size_t kReadLimit = 1024 * 1024;
 constexpr std::size_t kKeptRoom = 8 * 1024;
-
-const char* find_byte(const char* p, const char* end, char byte) {
-    if (p == end) return nullptr;
-    return static_cast<const char*>(std::memchr(p, byte, static_cast<std::size_t>(end - p)));
-}
-
-/// First LF or CR in [p, end), or `end`. Two fast searches: CR is rare, LF near.
-const char* find_line_end(const char* p, const char* end) {
-    const char* const lf = find_byte(p, end, '\n');
-    const char* const stop = lf != nullptr ? lf : end;
-    const char* const cr = find_byte(p, stop, '\r');
-    return cr != nullptr ? cr : stop;
-}
-
-std::string_view between(const char* begin, const char* end) {
-    return {begin, static_cast<std::size_t>(end - begin)};
-}
-
-std::string_view trim_blanks(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(" \t\r\n");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
 
 }  // namespace
 
