@@ -133,6 +133,12 @@ bool ResponseStream::is_event_stream() const { return impl_->mode == Impl::Mode:
 std::optional<std::uint64_t> ResponseStream::length() const { return impl_->length; }
 const std::string& ResponseStream::body() const { return impl_->body; }
 awaitable<Step> ResponseStream::next() { return impl_->next(); }
+awaitable<DeltaStep> ResponseStream::next_delta() { return impl_->next_delta(); }
+codec::Api ResponseStream::api() const { return impl_->api; }
+
+codec::AnswerSummary ResponseStream::summary() const {
+    return impl_->decoding ? impl_->decoding->decoder.summary() : codec::AnswerSummary{};
+}
 
 const codec::AnswerFacts& ResponseStream::facts() const {
     return impl_->watcher ? impl_->watcher->facts() : impl_->whole_facts;

@@ -6,6 +6,8 @@
 #include "router/retry_budget.hpp"
 
 #include <functional>
+#include <memory>
+#include <vector>
 
 namespace ollama_proxy::router {
 
@@ -72,7 +74,19 @@ struct ResponseStream::Impl {
     Permit permit;
     std::function<void()> on_success;  ///< model management: the catalog is stale now
 
+    /// Only of answers that are translated.
+    struct Decoding {
+        explicit Decoding(codec::Api api) : decoder(api) {}
+        codec::DeltaDecoder decoder;
+        std::vector<codec::Delta> deltas;
+        bool all_read = false;  ///< the deltas are the last ones: `end` comes next
+    };
+    std::unique_ptr<Decoding> decoding;
+
     boost::asio::awaitable<Step> next();
+    boost::asio::awaitable<DeltaStep> next_delta();
+    DeltaStep decode_whole();
+    DeltaStep decoding_failed(Error error);
     /// The transport ended cleanly: what was held back, with the `[DONE]` that lacks. Once; valid
     /// until anything is awaited on this worker.
     std::string_view take_tail();

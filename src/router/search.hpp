@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ollama_proxy::router {
@@ -32,13 +33,21 @@ class Search {
   private:
     using Answer = std::unique_ptr<ResponseStream::Impl>;
 
+    /// What one backend is sent: views into the request.
+    struct Body {
+        codec::Api api;
+        std::string_view text;
+        const codec::RequestScan& scan;
+    };
+
+    [[nodiscard]] Body body_for(const upstream::Backend& backend) const;
     void note_decision();
     std::optional<Admitted> admit_now();
     boost::asio::awaitable<Result<Admitted>> admit();
     boost::asio::awaitable<std::optional<ResponseStream>> attempt(std::uint32_t index,
                                                                   Permit permit);
     boost::asio::awaitable<std::optional<ResponseStream>> ask(Answer& answer);
-    static void begin_fill(Answer& answer, codec::Api api);
+    static void begin_fill(Answer& answer);
     static bool take_at_hand(Answer& answer);
     bool finish_whole(Answer& answer);
     boost::asio::awaitable<bool> fill_stream(Answer& answer);
@@ -61,6 +70,7 @@ class Search {
     std::vector<Place> places_;         ///< where it may go, best first
     std::vector<std::uint32_t> order_;  ///< and which backend each of them is
     std::string body_with_alias_;
+    std::optional<codec::Api> aliased_api_;  ///< whose body that is
     RetryBudget::Lease lease_;
 
     unsigned attempts_ = 0;  ///< answers and timeouts so far

@@ -27,13 +27,21 @@ void charge_on(const boost::asio::any_io_executor& executor, Permit permit) {
 
 }  // namespace
 
+Search::Body Search::body_for(const upstream::Backend& backend) const {
+    if (request_.for_ollama && backend.settings().type == config::BackendType::ollama) {
+        const codec::WrittenBody& own = *request_.for_ollama;
+        return {own.api, own.body, own.scan};
+    }
+    return {request_.api, request_.body, request_.scan};
+}
+
 awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Permit permit) {
     const std::shared_ptr<upstream::Backend> backend = generation_->backends->backends[index];
     const auto executor = co_await boost::asio::this_coro::executor;
     tried_[index] = true;
     if (!backend->breaker_acquire(Clock::now())) co_return std::nullopt;
     auto answer = std::make_unique<ResponseStream::Impl>();
-    answer->api = request_.api;
+    answer->api = body_for(*backend).api;
     answer->backend = backend;
     answer->outcome = OutcomeRecord(backend);
     answer->permit = std::move(permit);
@@ -49,13 +57,15 @@ awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Pe
 awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
     const std::shared_ptr<upstream::Backend> backend = answer->backend;
     upstream::UpstreamRequest upstream_request;
-    upstream_request.target = codec::path_of(request_.api);
+    const Body sent = body_for(*backend);
+    upstream_request.target = codec::path_of(sent.api);
     upstream_request.fields = request_.fields;
     upstream_request.authorization = request_.authorization;
-    upstream_request.body = request_.body;
-    if (wanted_.by_alias && request_.scan.model_end > 0) {
-        if (body_with_alias_.empty()) {
-            body_with_alias_ = codec::replace_model(request_.body, request_.scan, wanted_.model);
+    upstream_request.body = sent.text;
+    if (wanted_.by_alias && sent.scan.model_end > 0) {
+        if (aliased_api_ != sent.api) {
+            body_with_alias_ = codec::replace_model(sent.text, sent.scan, wanted_.model);
+            aliased_api_ = sent.api;
         }
         upstream_request.body = body_with_alias_;
     }
@@ -76,7 +86,7 @@ awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
     answer->fields = answer->exchange->take_fields();
     answer->length = head.length;
     const std::string retry_after = head.retry_after;
-    begin_fill(answer, request_.api);
+    begin_fill(answer);
     bool filled = false;
     if (answer->mode != ResponseStream::Impl::Mode::whole) {
         filled = co_await fill_stream(answer);
@@ -104,7 +114,7 @@ void Search::open_failed(const upstream::OpenError& failure, OutcomeRecord& outc
 }
 
 /// Decides how the answer will be passed on.
-void Search::begin_fill(Answer& answer, codec::Api api) {
+void Search::begin_fill(Answer& answer) {
     const upstream::AnswerHead& head = answer->exchange->head();
     const bool events =
         is_event_stream_type(head.content_type) && head.status < 300 && head.has_body;
@@ -112,7 +122,7 @@ void Search::begin_fill(Answer& answer, codec::Api api) {
     // what is encoded cannot be read, but it is a stream all the same
     answer->mode =
         head.encoded ? ResponseStream::Impl::Mode::raw : ResponseStream::Impl::Mode::events;
-    if (!head.encoded) answer->watcher.emplace(codec::stream_dialect_of(api));
+    if (!head.encoded) answer->watcher.emplace(codec::stream_dialect_of(answer->api));
 }
 
 /// Takes what of a whole body came with its head. True when that was all of it.

@@ -78,7 +78,7 @@ bool Search::finish_whole(Answer& answer) {
     answer->exchange.reset();
     answer->permit.release();
     if (!answer->fields.empty() && answer->status < 400) {
-        answer->whole_facts = codec::inspect_answer(request_.api, body);
+        answer->whole_facts = codec::inspect_answer(answer->api, body);
     }
     if (unproven && answer->whole_facts.malformed) {
         answer->outcome.record(Outcome::failure);
@@ -95,18 +95,18 @@ bool Search::finish_whole(Answer& answer) {
 bool Search::judge(Answer& answer, const std::string& retry_after) {
     const std::shared_ptr<upstream::Backend> backend = answer->backend;
     const std::string& key = wanted_.key(backend->settings().type);
-    Verdict verdict = verdict_of(answer->status, request_.api, backend->catalog()->find(key));
+    Verdict verdict = verdict_of(answer->status, answer->api, backend->catalog()->find(key));
     if (answer->watcher && answer->watcher->facts().first_is_error) {
         // 200 and then an error: the status that was meant, while nothing is committed
         const int meant = answer->watcher->facts().error_status;
         answer->status = meant >= 400 ? meant : 500;
         answer->body = codec::error_body(
-            codec::error_dialect_of(request_.api),
+            codec::error_dialect_of(answer->api),
             make_error(Errc::bad_gateway, answer->watcher->facts().error_message));
         answer->mode = ResponseStream::Impl::Mode::whole;
         answer->fields = "Content-Type: application/json\r\n";
         answer->watcher.reset();
-        verdict = verdict_of(answer->status, request_.api, true);
+        verdict = verdict_of(answer->status, answer->api, true);
         if (verdict == Verdict::client_fault) verdict = Verdict::failed;
     }
     if (answer->mode == ResponseStream::Impl::Mode::raw) {
@@ -121,7 +121,7 @@ bool Search::judge(Answer& answer, const std::string& retry_after) {
         case Verdict::client_fault:
             return true;
         case Verdict::route_missing:
-            backend->mark_lacking(request_.api);
+            backend->mark_lacking(answer->api);
             answer->outcome.record(Outcome::success);
             return false;
         case Verdict::model_missing:

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "ollama_proxy/codec/generation.hpp"
 #include "ollama_proxy/codec/request_scan.hpp"
 #include "ollama_proxy/common/clock.hpp"
+#include "ollama_proxy/common/error.hpp"
 
 #include <array>
 #include <cstdint>
@@ -45,7 +47,8 @@ struct RoutingHints {
     std::string session_id;
 };
 
-/// One inference request as the router takes it: the body as the client wrote it.
+/// One inference request as the router takes it: the body as the client wrote it, or one that the
+/// proxy wrote for a client of another protocol (`written_request`).
 struct InferenceRequest {
     codec::Api api = codec::Api::chat_completions;
     std::string body;
@@ -53,7 +56,16 @@ struct InferenceRequest {
     RoutingHints hints;
     std::string fields;         ///< header lines for the backend, CRLF each, from the allow-list
     std::string authorization;  ///< the client's, used only where a backend is configured for it
+
+    /// Written by the proxy: what an ollama backend is sent instead of `api` and `body`, because
+    /// only the choice of the backend decides which of the two is due.
+    std::optional<codec::WrittenBody> for_ollama;
 };
+
+/// A request that the proxy writes itself (WebSocket, gRPC), in both forms. Hints, authorization
+/// and further header lines are the caller's to add. Errors: invalid_request.
+[[nodiscard]] Result<InferenceRequest> written_request(const codec::GenerationRequest& wanted);
+[[nodiscard]] Result<InferenceRequest> written_request(const codec::EmbeddingsRequest& wanted);
 
 /// Who asks, since when and until when.
 struct RequestContext {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ollama_proxy/codec/delta_decoder.hpp"
 #include "ollama_proxy/codec/stream_watcher.hpp"
 #include "ollama_proxy/common/error.hpp"
 
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,6 +29,18 @@ struct Step {
     /// broken: an error event may be put into the stream (it stands at a boundary and the backend
     /// has not told the client itself)
     bool announce = false;
+};
+
+/// One step of an answer that is translated.
+struct DeltaStep {
+    enum class Kind {
+        deltas,  ///< what came, one for each event, never none
+        end,     ///< the answer is complete
+        broken,  ///< it was cut, could not be read, or is an error of the backend: `error` says
+    };
+    Kind kind = Kind::end;
+    std::span<const codec::Delta> deltas{};  ///< valid until the next call
+    Error error;
 };
 
 /// An answer that is committed to one backend: either whole (`is_stream()` false, `body()` has it
@@ -52,6 +66,15 @@ class ResponseStream {
     /// The next step. After `end` or `broken` it must not be called again.
     /// Cancelling (total) leaves a stream that can only be dropped.
     [[nodiscard]] boost::asio::awaitable<Step> next();
+
+    /// Instead of `next()`: the same answer decoded, also where it is whole or an error status.
+    /// Use one of the two for all of an answer. After `end` or `broken` it must not be called
+    /// again. Cancelling as above.
+    [[nodiscard]] boost::asio::awaitable<DeltaStep> next_delta();
+    /// What the decoded events said so far: finish reason, usage. For `next_delta()`.
+    [[nodiscard]] codec::AnswerSummary summary() const;
+    /// The route that was asked; its dialect is that of `body()`.
+    [[nodiscard]] codec::Api api() const;
 
     /// What was learnt of the answer so far.
     [[nodiscard]] const codec::AnswerFacts& facts() const;
