@@ -1,7 +1,7 @@
 #include "ollama_proxy/monitors/resource_monitor.hpp"
 
-#include "monitors/deadline_lane.hpp"
-#include "monitors/readings.hpp"
+#include "monitors/assembler.hpp"
+#include "monitors/machine_reader.hpp"
 #include "ollama_proxy/common/snapshot_cell.hpp"
 
 #include <algorithm>
@@ -16,6 +16,8 @@ namespace {
 
 /// A driver's file that has not answered by then hangs.
 constexpr std::chrono::seconds kReadLimit{2};
+/// A value is believed for this many intervals after it was last read.
+constexpr int kKeepReadings = 3;
 constexpr std::size_t kHistory = 720;
 
 }  // namespace
@@ -24,7 +26,7 @@ struct ResourceMonitor::Impl {
     explicit Impl(std::shared_ptr<const config::Config> config) : config_(std::move(config)) {}
 
     void run();
-    void look(const config::Config& config, const ExternalFacts& external);
+    void look(const config::Config& config, const ExternalFacts& external, Clock::duration pace);
     void publish(std::shared_ptr<const SystemSnapshot> snapshot);
 
     SnapshotCell<SystemSnapshot> snapshot_{std::make_shared<const SystemSnapshot>()};
@@ -43,7 +45,11 @@ struct ResourceMonitor::Impl {
     mutable std::mutex history_mutex_;
     std::deque<ThermalSample> history_;
 
-    DeadlineLane lane_{"sensors"};  ///< used by the monitor's thread alone
+    // used by the monitor's thread alone
+    std::function<std::shared_ptr<FileReader>(const std::filesystem::path&)> files_ =
+        [](const std::filesystem::path& root) { return std::make_shared<KernelFiles>(root); };
+    MachineReader reader_{kReadLimit};
+    Assembler assembler_;
 };
 
 void ResourceMonitor::Impl::run() {
@@ -63,10 +69,11 @@ void ResourceMonitor::Impl::run() {
         poked_ = external_new_ = false;
         const auto config = config_;
         const ExternalFacts external = external_;
+        const Clock::duration interval = pace();
         lock.unlock();
         if (read) {
             last = Clock::now();
-            look(*config, external);
+            look(*config, external, interval);
         } else {
             auto next = std::make_shared<SystemSnapshot>(*snapshot_.load());
             next->external = external;
@@ -76,21 +83,16 @@ void ResourceMonitor::Impl::run() {
     }
 }
 
-void ResourceMonitor::Impl::look(const config::Config& config, const ExternalFacts& external) {
-    auto readings = std::make_shared<Readings>();
-    const bool done = lane_.run(
-        [readings, root = config.monitors.sysfs_root] {
-            KernelFiles sysfs(root);
-            *readings = read_machine(sysfs);
-        },
-        kReadLimit);
-    if (!done) return;
-    auto next = std::make_shared<SystemSnapshot>();
-    next->power = readings->power;
-    next->external = external;
-    next->taken_at = Clock::now();
-    next->wall_time = std::chrono::system_clock::now();
-    publish(std::move(next));
+void ResourceMonitor::Impl::look(const config::Config& config, const ExternalFacts& external,
+                                 Clock::duration pace) {
+    const auto sysfs = files_(config.monitors.sysfs_root);
+    auto readings = reader_.read(sysfs, config.backends);
+    Moment now;
+    now.steady = Clock::now();
+    now.wall = std::chrono::system_clock::now();
+    now.keep = kKeepReadings * pace;
+    publish(std::make_shared<const SystemSnapshot>(
+        assembler_.assemble(std::move(readings), config, external, now)));
 }
 
 void ResourceMonitor::Impl::publish(std::shared_ptr<const SystemSnapshot> snapshot) {

@@ -48,4 +48,12 @@ bool is_asleep(FileReader& files, const std::string& device) {
     return status == "suspended" || status == "suspending";
 }
 
+std::string last_component(std::string_view path) {
+    return std::string(path.substr(path.rfind('/') + 1));  // npos + 1 == 0
+}
+
+bool is_pci_address(std::string_view name) {
+    return name.size() >= 12 && name[4] == ':' && name[7] == ':' && name[10] == '.';
+}
+
 }  // namespace ollama_proxy::monitors

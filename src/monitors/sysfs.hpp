@@ -30,4 +30,10 @@ namespace ollama_proxy::monitors {
 /// Looks at `<device>/power/runtime_status` only.
 [[nodiscard]] bool is_asleep(FileReader& files, const std::string& device);
 
+/// "0000:01:00.0"
+[[nodiscard]] bool is_pci_address(std::string_view name);
+
+/// "/sys/class/hwmon/hwmon3" -> "hwmon3"; a name without a slash stays as it is.
+[[nodiscard]] std::string last_component(std::string_view path);
+
 }  // namespace ollama_proxy::monitors
