@@ -1,5 +1,6 @@
 #include "app/daemon.hpp"
 
+#include "ollama_proxy/efficiency/controller.hpp"
 #include "ollama_proxy/http/server.hpp"
 #include "ollama_proxy/router/router.hpp"
 #include "ollama_proxy/runtime/worker_pool.hpp"
@@ -32,11 +33,14 @@ struct Daemon::Impl {
         : guard(control.get_executor()),
           workers(worker_count(*config)),
           router(control, config),
+          efficiency(control, config,
+                     [this](auto policy) { router.set_policy(std::move(policy)); }),
           limits(std::make_shared<access::ClientLimits>(config->server)),
-          server(control, workers, router, limits, config) {}
+          server(control, workers, router, efficiency, limits, config) {}
 
     static asio::awaitable<void> wind_down(Impl& self, Milliseconds grace) {
         co_await self.server.stop(grace);
+        self.efficiency.stop();
         self.router.stop();
     }
 
@@ -46,6 +50,7 @@ struct Daemon::Impl {
     asio::executor_work_guard<asio::io_context::executor_type> guard;
     runtime::WorkerPool workers;
     router::Router router;
+    efficiency::Controller efficiency;
     std::shared_ptr<access::ClientLimits> limits;
     http::Server server;
     std::thread control_thread;

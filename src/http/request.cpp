@@ -25,7 +25,7 @@ Request make_request(const codec::RequestHead& head, TimePoint received) {
     request.path = target.substr(0, question);
     if (question != target.npos) request.query = target.substr(question + 1);
     request.verb = parse_verb(head.method);
-    request.route = find_route(request.path);
+    request.route = find_route(request.path, request.verb);
     request.dialect = codec::error_dialect_of(request.path);
     request.minor_version = head.minor_version;
     request.keep_alive = head.keep_alive;

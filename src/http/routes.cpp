@@ -44,19 +44,35 @@ constexpr std::array kRoutes{
     Route{"/healthz", false, kRead, alive, Permission::none, kNoApi},
     Route{"/readyz", false, kRead, ready, Permission::none, kNoApi},
     Route{"/backends", false, kRead, backends, Permission::read, kNoApi},
+    Route{"/efficiency", false, kRead, efficiency, Permission::read, kNoApi},
+    Route{"/efficiency", false, kPost, set_efficiency, Permission::admin, kNoApi},
+    Route{"/efficiency/history", false, kRead, efficiency_history, Permission::read, kNoApi},
     Route{"/explain", false, kPost, explain, Permission::read, kNoApi},
 };
 
+bool is_at(const Route& route, std::string_view path) {
+    if (!route.is_prefix) return path == route.path;
+    return path.size() > route.path.size() && path.starts_with(route.path);
+}
+
 }  // namespace
 
-const Route* find_route(std::string_view path) {
+const Route* find_route(std::string_view path, Verb verb) {
+    const Route* first = nullptr;
     for (const Route& route : kRoutes) {
-        if (route.is_prefix ? path.size() > route.path.size() && path.starts_with(route.path)
-                            : path == route.path) {
-            return &route;
-        }
+        if (!is_at(route, path)) continue;
+        if (verb == kNoVerb || (route.verbs & verb)) return &route;
+        if (!first) first = &route;
     }
-    return nullptr;
+    return first;
+}
+
+std::uint8_t verbs_of(std::string_view path) {
+    std::uint8_t verbs = 0;
+    for (const Route& route : kRoutes) {
+        if (is_at(route, path)) verbs |= route.verbs;
+    }
+    return verbs;
 }
 
 bool is_blob_name(std::string_view name) {

@@ -13,20 +13,23 @@ using access::Permission;
 
 /// What answers a request.
 enum class Handler : std::uint8_t {
-    inference,   ///< routed to a backend; `api` says as what
-    management,  ///< pull, push, create, copy, delete: passed to one backend
-    blob,        ///< HEAD/POST /api/blobs/*: passed on as it streams
-    root,        ///< GET /: "Ollama is running"
-    health,      ///< GET /health
-    alive,       ///< GET /healthz
-    ready,       ///< GET /readyz
-    backends,    ///< GET /backends
-    explain,     ///< POST /explain: the decision, without acting upon it
-    models,      ///< GET /v1/models
-    model,       ///< GET /v1/models/{id}
-    tags,        ///< GET /api/tags
-    running,     ///< GET /api/ps
-    version,     ///< GET /api/version
+    inference,           ///< routed to a backend; `api` says as what
+    management,          ///< pull, push, create, copy, delete: passed to one backend
+    blob,                ///< HEAD/POST /api/blobs/*: passed on as it streams
+    root,                ///< GET /: "Ollama is running"
+    health,              ///< GET /health
+    alive,               ///< GET /healthz
+    ready,               ///< GET /readyz
+    backends,            ///< GET /backends
+    efficiency,          ///< GET /efficiency: the mode and why it applies
+    set_efficiency,      ///< POST /efficiency
+    efficiency_history,  ///< GET /efficiency/history
+    explain,             ///< POST /explain: the decision, without acting upon it
+    models,              ///< GET /v1/models
+    model,               ///< GET /v1/models/{id}
+    tags,                ///< GET /api/tags
+    running,             ///< GET /api/ps
+    version,             ///< GET /api/version
 };
 
 /// Verbs as bits, so that a path can answer 405 with its list.
@@ -55,7 +58,11 @@ struct Route {
 /// backend that tidies up paths.
 [[nodiscard]] bool is_blob_name(std::string_view name);
 
-/// The route of a path (without query), or nullptr.
-[[nodiscard]] const Route* find_route(std::string_view path);
+/// The route of a path (without query), or nullptr. Where a path has a row for each of its verbs,
+/// the one that serves `verb`, or the first.
+[[nodiscard]] const Route* find_route(std::string_view path, Verb verb = kNoVerb);
+
+/// All verbs that a path answers.
+[[nodiscard]] std::uint8_t verbs_of(std::string_view path);
 
 }  // namespace ollama_proxy::http

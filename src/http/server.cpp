@@ -52,11 +52,11 @@ constexpr Milliseconds kAfterCut{200};  ///< for what was cancelled to unwind
 }  // namespace
 
 struct Server::Impl {
-    Impl(asio::io_context& c, runtime::WorkerPool& w, router::Router& r,
+    Impl(asio::io_context& c, runtime::WorkerPool& w, router::Router& r, efficiency::Controller& e,
          std::shared_ptr<access::ClientLimits> limits, std::shared_ptr<const config::Config> config)
         : control(c),
           workers(w),
-          shared(std::make_shared<Shared>(r, std::move(limits), std::move(config))) {
+          shared(std::make_shared<Shared>(r, e, std::move(limits), std::move(config))) {
         for (std::size_t i = 0; i < workers.size(); ++i) {
             sessions.push_back(std::make_unique<WorkerSessions>(workers.worker(i)));
         }
@@ -85,10 +85,10 @@ struct Server::Impl {
 };
 
 Server::Server(asio::io_context& control, runtime::WorkerPool& workers, router::Router& router,
-               std::shared_ptr<access::ClientLimits> limits,
+               efficiency::Controller& controller, std::shared_ptr<access::ClientLimits> limits,
                std::shared_ptr<const config::Config> config)
-    : impl_(
-          std::make_unique<Impl>(control, workers, router, std::move(limits), std::move(config))) {}
+    : impl_(std::make_unique<Impl>(control, workers, router, controller, std::move(limits),
+                                   std::move(config))) {}
 
 Server::~Server() = default;
 

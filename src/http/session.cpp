@@ -1,5 +1,6 @@
 #include "http/session.hpp"
 
+#include "http/efficiency_replies.hpp"
 #include "http/hints.hpp"
 #include "http/status_replies.hpp"
 #include "ollama_proxy/common/ascii.hpp"
@@ -139,7 +140,7 @@ std::optional<Error> Session::check_gates(Permission& needed) {
     }
     if (!(request_.route->verbs & request_.verb)) {
         return make_error(Errc::method_not_allowed,
-                          request_.path + " answers " + allow_list(request_.route->verbs));
+                          request_.path + " answers " + allow_list(verbs_of(request_.path)));
     }
     needed = request_.route->permission;
     const std::string_view bearer = access::bearer_of(request_.authorization);
@@ -166,7 +167,7 @@ std::optional<Error> Session::check_gates(Permission& needed) {
 /// What the path answers; for a path that is none, what any path may.
 std::uint8_t Session::allowed_verbs() const {
     constexpr std::uint8_t kAny = kGet | kHead | kPost | kDelete;
-    return (request_.route ? request_.route->verbs : kAny) | kOptions;
+    return (request_.route ? verbs_of(request_.path) : kAny) | kOptions;
 }
 
 awaitable<Session::After> Session::dispatch(const codec::RequestHead& head) {
@@ -196,6 +197,8 @@ awaitable<Session::After> Session::dispatch(const codec::RequestHead& head) {
             co_return co_await serve_management(head, true);
         case Handler::explain:
             co_return co_await serve_explain(head);
+        case Handler::set_efficiency:
+            co_return co_await serve_set_efficiency(head);
         default:
             break;
     }
@@ -213,6 +216,12 @@ awaitable<Reply> Session::status_reply() {
     if (handler == Handler::ready) co_return ready_reply(*shared_->router.view());
     if (handler == Handler::health) co_return health_reply(*shared_->router.view());
     if (handler == Handler::backends) co_return backends_reply(*shared_->router.view());
+    if (handler == Handler::efficiency) {
+        co_return efficiency_reply(*shared_->controller.state(), *shared_->router.view());
+    }
+    if (handler == Handler::efficiency_history) {
+        co_return efficiency_history_reply(shared_->controller.history());
+    }
     const router::ModelsView models = co_await shared_->router.models(kFresh);
     if (handler == Handler::models) co_return models_reply(models);
     if (handler == Handler::tags) co_return tags_reply(models);

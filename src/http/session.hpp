@@ -87,6 +87,9 @@ class Session : public boost::intrusive::list_base_hook<
     boost::asio::awaitable<After> serve_explain(const codec::RequestHead& head);
     [[nodiscard]] Result<Reply> explained(router::InferenceRequest& request);
 
+    // session_efficiency.cpp
+    boost::asio::awaitable<After> serve_set_efficiency(const codec::RequestHead& head);
+
     // session_reply.cpp
     boost::asio::awaitable<After> send(const Reply& reply, const router::RouteInfo* info = nullptr);
     [[nodiscard]] std::string head_of(int status, std::string_view fields,

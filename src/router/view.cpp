@@ -71,7 +71,7 @@ std::shared_ptr<const StatusView> Router::view() const {
         const upstream::Backend& backend = *generation->backends->backends[i];
         view->backends.push_back(view_of(backend, occupancy[i], machine.get(), now));
     }
-    view->mode = to_string(generation->config->efficiency.default_mode);
+    view->mode = to_string(policy->mode);
     view->effective_mode = to_string(policy->effective);
     view->accepting = impl_->accepting.load();
     view->ready = view->accepting && std::ranges::any_of(view->backends, &BackendView::healthy);

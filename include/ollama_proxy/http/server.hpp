@@ -3,6 +3,7 @@
 #include "ollama_proxy/access/client_limits.hpp"
 #include "ollama_proxy/common/error.hpp"
 #include "ollama_proxy/config/config.hpp"
+#include "ollama_proxy/efficiency/controller.hpp"
 #include "ollama_proxy/router/router.hpp"
 #include "ollama_proxy/runtime/worker_pool.hpp"
 
@@ -20,7 +21,7 @@ namespace ollama_proxy::http {
 class Server {
   public:
     Server(boost::asio::io_context& control, runtime::WorkerPool& workers, router::Router& router,
-           std::shared_ptr<access::ClientLimits> limits,
+           efficiency::Controller& controller, std::shared_ptr<access::ClientLimits> limits,
            std::shared_ptr<const config::Config> config);
     ~Server();
     Server(const Server&) = delete;

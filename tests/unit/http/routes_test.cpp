@@ -38,6 +38,14 @@ TEST(Routes, WhatChangesStateNeedsAdminAndWhatAsksModelsNeedsInference) {
     }
 }
 
+TEST(Routes, ReadingTheModeNeedsReadAndSettingItAdmin) {
+    EXPECT_EQ(find_route("/efficiency", kGet)->permission, Permission::read);
+    EXPECT_EQ(find_route("/efficiency", kPost)->permission, Permission::admin);
+    EXPECT_EQ(find_route("/efficiency", kDelete)->permission, Permission::read);
+    EXPECT_EQ(verbs_of("/efficiency"), kGet | kHead | kPost);
+    EXPECT_EQ(verbs_of("/nowhere"), 0);
+}
+
 TEST(Routes, AVerbIsSpelledExactly) {
     EXPECT_EQ(parse_verb("POST"), kPost);
     EXPECT_EQ(parse_verb("DELETE"), kDelete);
