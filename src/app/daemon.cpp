@@ -2,6 +2,7 @@
 
 #include "ollama_proxy/efficiency/controller.hpp"
 #include "ollama_proxy/http/server.hpp"
+#include "ollama_proxy/monitors/resource_monitor.hpp"
 #include "ollama_proxy/router/router.hpp"
 #include "ollama_proxy/runtime/worker_pool.hpp"
 
@@ -35,11 +36,18 @@ struct Daemon::Impl {
           router(control, config),
           efficiency(control, config,
                      [this](auto policy) { router.set_policy(std::move(policy)); }),
+          monitor(config),
           limits(std::make_shared<access::ClientLimits>(config->server)),
-          server(control, workers, router, efficiency, limits, config) {}
+          server(control, workers, router, efficiency, limits, config) {
+        monitor.subscribe([this](const auto& snapshot) {
+            router.set_system(snapshot);
+            efficiency.set_system(*snapshot);
+        });
+    }
 
     static asio::awaitable<void> wind_down(Impl& self, Milliseconds grace) {
         co_await self.server.stop(grace);
+        self.monitor.stop();
         self.efficiency.stop();
         self.router.stop();
     }
@@ -51,6 +59,7 @@ struct Daemon::Impl {
     runtime::WorkerPool workers;
     router::Router router;
     efficiency::Controller efficiency;
+    monitors::ResourceMonitor monitor;
     std::shared_ptr<access::ClientLimits> limits;
     http::Server server;
     std::thread control_thread;
@@ -70,6 +79,7 @@ std::optional<Error> Daemon::start() {
     });
     asio::post(impl_->control, [impl = impl_.get()] {
         impl->router.start();
+        impl->monitor.start();
         impl->server.start();
     });
     return std::nullopt;

@@ -185,8 +185,8 @@ asio::awaitable<StatePtr> Controller::changed(Change change) {
     co_return co_await asio::co_spawn(impl_->control, std::move(there), asio::use_awaitable);
 }
 
-void Controller::set_surroundings(Surroundings surroundings) {
-    asio::post(impl_->control, [impl = impl_, around = std::move(surroundings)] {
+void Controller::set_system(const monitors::SystemSnapshot& snapshot) {
+    asio::post(impl_->control, [impl = impl_, around = surroundings_of(snapshot)] {
         if (impl->surroundings == around) return;
         impl->surroundings = around;
         impl->decide(false);

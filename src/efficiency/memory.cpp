@@ -5,6 +5,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include <utility>
+
 namespace ollama_proxy::efficiency {
 namespace asio = boost::asio;
 
@@ -39,8 +41,17 @@ Memory::Memory(const config::Config& config) : file_(file_of(config)) {
 void Memory::change(const Change& change) {
     remembered_.take(change);
     if (file_.empty() || finished_) return;
+    {
+        std::lock_guard lock(unwritten_->mutex);
+        if (std::exchange(unwritten_->text, to_json(remembered_))) return;
+    }
     if (!writer_) writer_ = std::make_unique<asio::thread_pool>(1);
-    asio::post(*writer_, [file = file_, text = to_json(remembered_)] {
+    asio::post(*writer_, [file = file_, unwritten = unwritten_] {
+        std::string text;
+        {
+            std::lock_guard lock(unwritten->mutex);
+            text = *std::exchange(unwritten->text, std::nullopt);
+        }
         if (const auto error = replace_state_file(file, text)) {
             telemetry::log_warn("what was set will not be remembered", {{"error", error->message}});
         }

@@ -7,6 +7,9 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
 
 namespace ollama_proxy::efficiency {
 
@@ -24,8 +27,15 @@ class Memory {
     void finish();
 
   private:
+    /// The newest text that is not on the disk yet, so that a flood of changes is few writes.
+    struct Unwritten {
+        std::mutex mutex;
+        std::optional<std::string> text;
+    };
+
     std::filesystem::path file_;  ///< empty: nothing is kept
     Remembered remembered_;
+    std::shared_ptr<Unwritten> unwritten_ = std::make_shared<Unwritten>();
     std::unique_ptr<boost::asio::thread_pool> writer_;
     bool finished_ = false;
 };

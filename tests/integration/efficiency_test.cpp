@@ -2,6 +2,7 @@
 // may change it, and what is left of it after a restart.
 
 #include "front_end.hpp"
+#include "support/places.hpp"
 
 #include <array>
 #include <cstdio>
@@ -111,7 +112,7 @@ TEST_F(EfficiencyMode, TellsWhichVerbsThereAre) {
 
 /// What a command printed, and its exit status.
 std::pair<std::string, int> run(const std::string& arguments) {
-    const std::string line = std::string(DAEMON_PATH) + " " + arguments + " 2>&1";
+    const std::string line = std::string(support::daemon_path()) + " " + arguments + " 2>&1";
     FILE* pipe = ::popen(line.c_str(), "r");
     std::string out;
     std::array<char, 1024> some{};

@@ -47,7 +47,7 @@ class Controller {
     [[nodiscard]] boost::asio::awaitable<StatePtr> changed(Change change);
 
     /// What the machine's readings say now.
-    void set_surroundings(Surroundings surroundings);
+    void set_system(const monitors::SystemSnapshot& snapshot);
     /// A reloaded configuration; what the user has set stays.
     void set_config(std::shared_ptr<const config::Config> config);
 

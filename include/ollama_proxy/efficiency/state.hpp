@@ -3,6 +3,7 @@
 #include "ollama_proxy/common/error.hpp"
 #include "ollama_proxy/config/config.hpp"
 #include "ollama_proxy/efficiency/policy.hpp"
+#include "ollama_proxy/monitors/system_snapshot.hpp"
 
 #include <cstdint>
 #include <map>
@@ -46,6 +47,10 @@ struct Surroundings {
 
     friend bool operator==(const Surroundings&, const Surroundings&) = default;
 };
+
+/// A machine that was read and has no battery is plugged in. A snapshot from before the first
+/// reading tells nothing.
+[[nodiscard]] Surroundings surroundings_of(const monitors::SystemSnapshot& snapshot);
 
 /// Kinds of desktop notifications, each of which can be switched off.
 enum class NotificationKind : std::uint8_t {

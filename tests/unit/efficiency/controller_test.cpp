@@ -21,8 +21,9 @@ class ControllerTest : public testing::Test {
   protected:
     ControllerTest() {
         config.state_dir = directory.path();
-        battery.on_battery = true;
-        battery.battery_percent = 42;
+        battery.taken_at = Clock::now();
+        battery.power.on_battery = true;
+        battery.power.battery = monitors::Battery{42, {}, {}};
     }
     ~ControllerTest() override { end(); }
 
@@ -49,15 +50,15 @@ class ControllerTest : public testing::Test {
         run();
         return out;
     }
-    void surround(const Surroundings& around) {
-        controller->set_surroundings(around);
+    void read(const monitors::SystemSnapshot& snapshot) {
+        controller->set_system(snapshot);
         run();
     }
 
     support::TempDir directory;
     asio::io_context control{1};
     config::Config config;
-    Surroundings battery;
+    monitors::SystemSnapshot battery;
     std::optional<Controller> controller;
     std::vector<std::shared_ptr<const Policy>> published;
 };
@@ -100,28 +101,28 @@ TEST_F(ControllerTest, FollowsTheSurroundingsInAuto) {
     config.efficiency.default_mode = Mode::automatic;
     begin();
     EXPECT_EQ(controller->state()->reason, "power-unknown");
-    surround(battery);
+    read(battery);
     EXPECT_EQ(controller->state()->mode, Mode::automatic);
     EXPECT_EQ(controller->state()->effective, Mode::efficiency);
     EXPECT_EQ(controller->state()->reason, "battery-42");
     EXPECT_EQ(published.back()->effective, Mode::efficiency);
     EXPECT_EQ(published.back()->mode, Mode::automatic);
-    EXPECT_EQ(controller->state()->surroundings, battery);
+    EXPECT_EQ(controller->state()->surroundings, surroundings_of(battery));
 }
 
 TEST_F(ControllerTest, TellsWhatIsNewsAndNotEveryTemperature) {
     begin();
-    surround(battery);
+    read(battery);
     std::vector<StatePtr> heard;
     const auto subscription =
         controller->subscribe([&](const StatePtr& now) { heard.push_back(now); });
-    battery.cpu_c = 51;
-    battery.hottest_c = 51;
-    surround(battery);
+    battery.cpu_temperature_c = 51;
+    battery.thermal.hottest_c = 51;
+    read(battery);
     EXPECT_TRUE(heard.empty());
     EXPECT_EQ(controller->state()->surroundings.cpu_c, 51);
-    battery.battery_percent = 41;
-    surround(battery);
+    battery.power.battery->level = 41;
+    read(battery);
     set(Mode::quiet);
     ASSERT_EQ(heard.size(), 2U);
     EXPECT_EQ(heard[1]->effective, Mode::quiet);
