@@ -20,7 +20,7 @@ NOT_YET = {
     "server.grpc_port", "router.auto_optimize", "router.affinity", "router.weights.affinity", "router.hedge",
     "queue.aging_ms", "queue.critical_overcommit", "queue.reserved_slots", "queue.preempt_best_effort",
     "backends[].characteristics.max_tokens_per_second", "backends[].device", "stream", "websocket", "monitors", "thermal",
-    "dbus", "notifications", "metrics",
+    "dbus", "notifications",
 }
 
 

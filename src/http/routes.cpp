@@ -47,6 +47,7 @@ constexpr std::array kRoutes{
     Route{"/efficiency", false, kRead, efficiency, Permission::read, kNoApi},
     Route{"/efficiency", false, kPost, set_efficiency, Permission::admin, kNoApi},
     Route{"/efficiency/history", false, kRead, efficiency_history, Permission::read, kNoApi},
+    Route{"/metrics", false, kRead, metrics, Permission::read, kNoApi},
     Route{"/explain", false, kPost, explain, Permission::read, kNoApi},
 };
 
@@ -73,6 +74,10 @@ std::uint8_t verbs_of(std::string_view path) {
         if (is_at(route, path)) verbs |= route.verbs;
     }
     return verbs;
+}
+
+std::size_t route_number(const Route& route) {
+    return static_cast<std::size_t>(&route - kRoutes.data());
 }
 
 bool is_blob_name(std::string_view name) {

@@ -24,6 +24,7 @@ enum class Handler : std::uint8_t {
     efficiency,          ///< GET /efficiency: the mode and why it applies
     set_efficiency,      ///< POST /efficiency
     efficiency_history,  ///< GET /efficiency/history
+    metrics,             ///< GET /metrics
     explain,             ///< POST /explain: the decision, without acting upon it
     models,              ///< GET /v1/models
     model,               ///< GET /v1/models/{id}
@@ -64,5 +65,8 @@ struct Route {
 
 /// All verbs that a path answers.
 [[nodiscard]] std::uint8_t verbs_of(std::string_view path);
+
+/// Its place in the table of routes.
+[[nodiscard]] std::size_t route_number(const Route& route);
 
 }  // namespace ollama_proxy::http

@@ -2,6 +2,7 @@
 
 #include "http/efficiency_replies.hpp"
 #include "http/hints.hpp"
+#include "http/metrics_reply.hpp"
 #include "http/status_replies.hpp"
 #include "ollama_proxy/common/ascii.hpp"
 
@@ -135,7 +136,9 @@ std::optional<Error> Session::check_gates(Permission& needed) {
     if (request_.method == "CONNECT" || request_.method == "TRACE") {
         return make_error(Errc::method_not_allowed, request_.method + " is not served here");
     }
-    if (!request_.route) {
+    const bool no_metrics = request_.route && request_.route->handler == Handler::metrics &&
+                            !shared_->config->metrics.enabled;
+    if (!request_.route || no_metrics) {
         return make_error(Errc::route_not_found, "there is no " + request_.path + " here");
     }
     if (!(request_.route->verbs & request_.verb)) {
@@ -221,6 +224,10 @@ awaitable<Reply> Session::status_reply() {
     }
     if (handler == Handler::efficiency_history) {
         co_return efficiency_history_reply(shared_->controller.history());
+    }
+    if (handler == Handler::metrics) {
+        co_return metrics_reply(*shared_->router.view(),
+                                shared_->connections.load(std::memory_order_relaxed));
     }
     const router::ModelsView models = co_await shared_->router.models(kFresh);
     if (handler == Handler::models) co_return models_reply(models);

@@ -106,6 +106,7 @@ class Session : public boost::intrusive::list_base_hook<
     Request request_;
     CommonFields common_;
     std::string client_;        ///< key name, else address
+    TimePoint asked_{};         ///< when the whole request was there
     bool body_unread_ = false;  ///< bytes of the current request's body may still come
     bool stream_open_ = false;  ///< a stream is being sent and stands at a boundary
     bool close_after_ = false;  ///< this answer said `Connection: close`

@@ -1,4 +1,5 @@
 #include "http/hints.hpp"
+#include "http/http_metrics.hpp"
 #include "http/session.hpp"
 #include "ollama_proxy/codec/stream_watcher.hpp"
 #include "ollama_proxy/runtime/until_disconnect.hpp"
@@ -142,8 +143,10 @@ awaitable<Session::After> Session::serve_inference(const codec::RequestHead& hea
     } else {
         request.hints = std::move(*hints);
         const bool best_effort = request.hints.priority == router::Priority::best_effort;
+        asked_ = request_.received;
         if (!take_body_at_hand(request.body, lease, best_effort)) {
             error = co_await read_body(request.body, lease, best_effort);
+            asked_ = Clock::now();
         }
     }
     if (!error) {
@@ -222,6 +225,12 @@ awaitable<Session::After> Session::answer_with(awaitable<Result<ResponseStream>>
         after = co_await std::move(relayed);
     }
     note_route(record_, info);
+    const bool routed = request_.route->handler == Handler::inference && info.decided;
+    if (routed && record_.first_byte_ms >= 0) {
+        const double asked_ms = to_ms(asked_ - request_.received);
+        observe_overhead(
+            (record_.first_byte_ms - asked_ms - info.queue_wait_ms - info.upstream_ms) / 1000);
+    }
     if (!after) {
         record_.status = 499;
         record_.error = codec::code_name(Errc::cancelled);
@@ -250,7 +259,8 @@ awaitable<Session::After> Session::relay(awaitable<Result<ResponseStream>> sourc
 
 /// Tells the client why nobody answered.
 awaitable<Session::After> Session::refuse(const Error& error, const router::RouteInfo& info) {
-    note_error(error);
+    record_.error = codec::code_name(error.code);  // the router has counted it
+    record_.status = codec::status_of(error.code);
     if (error.code == Errc::cancelled) co_return After::close;
     const Reply reply = error_reply(request_.dialect, error);
     const std::string head =

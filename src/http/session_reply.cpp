@@ -1,3 +1,4 @@
+#include "http/http_metrics.hpp"
 #include "http/session.hpp"
 
 namespace ollama_proxy::http {
@@ -53,15 +54,17 @@ awaitable<Session::After> Session::send(const Reply& reply, const router::RouteI
 void Session::note_error(const Error& error) {
     record_.error = codec::code_name(error.code);
     record_.status = codec::status_of(error.code);
+    count_refusal(error.code);
 }
 
 void Session::finish_record() {
+    record_.duration_ms = to_ms(Clock::now() - request_.received);
+    count_request(request_.route, record_.status, record_.duration_ms / 1000);
     if (!shared_->config->logging.access_log) return;
     record_.request_id = request_.request_id;
     record_.client = client_.empty() ? std::string_view(peer_address_) : client_;
     record_.method = request_.method;
     record_.path = request_.path;
-    record_.duration_ms = to_ms(Clock::now() - request_.received);
     telemetry::write_access(record_);
 }
 

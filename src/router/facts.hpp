@@ -5,6 +5,7 @@
 #include "ollama_proxy/router/decision.hpp"
 #include "ollama_proxy/upstream/backend.hpp"
 #include "router/admission.hpp"
+#include "router/backend_notes.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -18,6 +19,7 @@ namespace ollama_proxy::router {
 struct Generation {
     std::shared_ptr<const config::Config> config;
     std::shared_ptr<const upstream::BackendSet> backends;
+    std::vector<std::shared_ptr<BackendNotes>> notes;  ///< of each backend, in the same order
     DecisionSettings settings;
 };
 

@@ -1,5 +1,6 @@
 #include "ollama_proxy/router/response_stream.hpp"
 
+#include "ollama_proxy/codec/error_body.hpp"
 #include "router/response_stream_impl.hpp"
 
 namespace ollama_proxy::router {
@@ -41,7 +42,8 @@ void ResponseStream::Impl::release() {
 }
 
 Step ResponseStream::Impl::broken(Error error, bool announce) {
-    outcome.record(upstream::Outcome::failure);
+    outcome.failed(codec::code_name(error.code));
+    count_error(error.code);
     release();
     Step step;
     step.kind = Step::Kind::broken;
@@ -66,10 +68,16 @@ Step ResponseStream::Impl::judge_end() {
                 watcher->at_boundary());
         }
     }
-    outcome.record(upstream::Outcome::success);
+    outcome.succeeded();
     if (on_success) on_success();
     release();
     return {};
+}
+
+void ResponseStream::Impl::note_piece() {
+    const TimePoint now = Clock::now();
+    piece_delay.observe(std::chrono::duration<double>(now - last_piece).count(), now);
+    last_piece = now;
 }
 
 std::string_view ResponseStream::Impl::take_tail() {
@@ -109,6 +117,7 @@ awaitable<Step> ResponseStream::Impl::next() {
             const auto release = watch_pieces(*watcher, *read, join);
             step.parts = {release.held, release.fresh};
             if (release.empty()) continue;
+            note_piece();
         } else if (read->size() == 1) {
             step.parts[0] = read->front();
         } else {

@@ -3,6 +3,7 @@
 #include "ollama_proxy/router/response_stream.hpp"
 #include "ollama_proxy/upstream/exchange.hpp"
 #include "router/admission.hpp"
+#include "router/attempt_record.hpp"
 #include "router/retry_budget.hpp"
 
 #include <functional>
@@ -10,38 +11,6 @@
 #include <vector>
 
 namespace ollama_proxy::router {
-
-/// Tells the backend's breaker and counters once how a request went: the verdict falls with the
-/// first piece (a long stream must not hold a half-open breaker's probe), a later cut is counted
-/// on top. Dropped without a verdict, the client has left.
-class OutcomeRecord {
-  public:
-    OutcomeRecord() = default;
-    explicit OutcomeRecord(std::shared_ptr<upstream::Backend> backend)
-        : backend_(std::move(backend)) {}
-    OutcomeRecord(OutcomeRecord&&) noexcept = default;
-    OutcomeRecord& operator=(OutcomeRecord&& other) noexcept {
-        record(upstream::Outcome::cancelled);
-        backend_ = std::move(other.backend_);
-        judged_ = other.judged_;
-        return *this;
-    }
-    ~OutcomeRecord() { record(upstream::Outcome::cancelled); }
-
-    void record(upstream::Outcome outcome) {
-        if (!backend_) return;
-        if (!judged_) {
-            backend_->record(outcome, Clock::now());
-        } else if (outcome == upstream::Outcome::failure) {
-            backend_->record_cut(Clock::now());
-        }
-        judged_ = true;
-    }
-
-  private:
-    std::shared_ptr<upstream::Backend> backend_;
-    bool judged_ = false;
-};
 
 struct ResponseStream::Impl {
     enum class Mode {
@@ -69,7 +38,9 @@ struct ResponseStream::Impl {
     std::optional<codec::StreamWatcher> watcher;
     codec::AnswerFacts whole_facts;  ///< whole: facts of the body
     std::shared_ptr<upstream::Backend> backend;
-    OutcomeRecord outcome;
+    AttemptRecord outcome;
+    telemetry::LocalHistogram piece_delay;  ///< streams of events
+    TimePoint last_piece{};
     RetryBudget::Lease retry;
     Permit permit;
     std::function<void()> on_success;  ///< model management: the catalog is stale now
@@ -90,6 +61,8 @@ struct ResponseStream::Impl {
     /// The transport ended cleanly: what was held back, with the `[DONE]` that lacks. Once; valid
     /// until anything is awaited on this worker.
     std::string_view take_tail();
+    /// Measures the time since the piece before.
+    void note_piece();
     Step judge_end();
     Step broken(Error error, bool announce);
     void release();

@@ -15,6 +15,9 @@ std::shared_ptr<const Generation> make_generation(std::shared_ptr<const config::
             std::make_shared<upstream::Backend>(backend, config->circuit_breaker, index++));
     }
     auto generation = std::make_shared<Generation>();
+    for (const config::Backend& backend : config->backends) {
+        generation->notes.push_back(std::make_shared<BackendNotes>(backend));
+    }
     generation->settings = decision_settings(*config);
     generation->backends = std::move(set);
     generation->config = std::move(config);

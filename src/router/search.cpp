@@ -83,17 +83,23 @@ awaitable<Result<ResponseStream>> Search::run() {
             co_return give_up();
         }
         note_decision();
+        const double waited_before = info_.queue_wait_ms;
         auto admitted = admit_now();
         if (!admitted) {
             auto waited = co_await admit();
             if (!waited) co_return waited.error();
             admitted = std::move(*waited);
         }
+        observe_queue_wait(request_.hints.priority, (info_.queue_wait_ms - waited_before) / 1000);
         const std::uint32_t index = order_[admitted->place];
         info_.backend = generation_->backends->backends[index]->id();
         info_.estimated_latency_ms = ranking_.facts[index].latency_ms;
         info_.estimated_watts = ranking_.facts[index].watts;
+        generation_->notes[index]->metrics.count_decision(ranking_.decision.reason,
+                                                          router_.policy.load()->effective);
+        const TimePoint before = Clock::now();
         auto answer = co_await attempt(index, std::move(admitted->permit));
+        info_.upstream_ms += to_ms(Clock::now() - before);
         if (answer) co_return std::move(*answer);
     }
 }
@@ -102,7 +108,9 @@ awaitable<Result<ResponseStream>> Router::route(const InferenceRequest& request,
                                                 const RequestContext& context, RouteInfo& info) {
     impl_->health.note_request();
     Search search(*impl_, request, context, info);
-    co_return co_await search.run();
+    auto answer = co_await search.run();
+    if (!answer && answer.error().code != Errc::cancelled) count_error(answer.error().code);
+    co_return answer;
 }
 
 }  // namespace ollama_proxy::router

@@ -1,4 +1,5 @@
 // One backend is asked, and of its answer is read what must be there before it is committed.
+#include "ollama_proxy/codec/error_body.hpp"
 #include "router/search.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -11,7 +12,6 @@ namespace ollama_proxy::router {
 using boost::asio::awaitable;
 using upstream::Exchange;
 using upstream::OpenFailure;
-using upstream::Outcome;
 
 namespace {
 
@@ -23,6 +23,25 @@ constexpr Milliseconds kComputesOn{250};
 void charge_on(const boost::asio::any_io_executor& executor, Permit permit) {
     auto timer = std::make_shared<boost::asio::steady_timer>(executor, kComputesOn);
     timer->async_wait([timer, held = std::move(permit)](auto) mutable { held.release(); });
+}
+
+/// As the metrics call it.
+std::string_view word_of(OpenFailure kind) {
+    switch (kind) {
+        case OpenFailure::refused:
+            return "refused";
+        case OpenFailure::connect_timeout:
+            return "connect_timeout";
+        case OpenFailure::closed_before_head:
+            return "closed_before_head";
+        case OpenFailure::bad_head:
+            return "bad_head";
+        case OpenFailure::head_timeout:
+            return "head_timeout";
+        case OpenFailure::source_failed:
+            break;
+    }
+    return "upload";
 }
 
 }  // namespace
@@ -43,7 +62,7 @@ awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Pe
     auto answer = std::make_unique<ResponseStream::Impl>();
     answer->api = body_for(*backend).api;
     answer->backend = backend;
-    answer->outcome = OutcomeRecord(backend);
+    answer->outcome = AttemptRecord(backend, generation_->notes[index]);
     answer->permit = std::move(permit);
     try {
         co_return co_await ask(answer);
@@ -97,15 +116,28 @@ awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
     }
     if (!filled) co_return std::nullopt;
     if (!judge(answer, retry_after)) co_return std::nullopt;
-    answer->outcome.record(Outcome::success);
+    answer->outcome.succeeded();
+    if (answer->mode == ResponseStream::Impl::Mode::events) note_first_token(*answer);
     answer->retry = std::move(lease_);
     co_return ResponseStream(std::move(answer));
 }
 
+/// The first piece of a stream is here, and from now on the time between pieces counts.
+void Search::note_first_token(ResponseStream::Impl& answer) const {
+    BackendMetrics& metrics = generation_->notes[answer.backend->index()]->metrics;
+    answer.last_piece = Clock::now();
+    answer.piece_delay = telemetry::LocalHistogram(metrics.piece_delay);
+    metrics.first_token.observe(
+        std::chrono::duration<double>(answer.last_piece - context_.received).count());
+}
+
 /// Nothing was answered. What never reached a backend costs nothing; a timeout costs an attempt.
-void Search::open_failed(const upstream::OpenError& failure, OutcomeRecord& outcome) {
-    outcome.record(failure.kind == OpenFailure::source_failed ? Outcome::cancelled
-                                                              : Outcome::failure);
+void Search::open_failed(const upstream::OpenError& failure, AttemptRecord& outcome) {
+    if (failure.kind == OpenFailure::source_failed) {
+        outcome.cancelled();
+    } else {
+        outcome.failed(word_of(failure.kind));
+    }
     note_failure(failure.error);
     const bool free = failure.kind == OpenFailure::refused ||
                       failure.kind == OpenFailure::connect_timeout ||
@@ -141,7 +173,7 @@ awaitable<bool> Search::fill_stream(Answer& answer) {
     for (;;) {
         auto read = co_await answer->exchange->next();
         if (!read) {
-            answer->outcome.record(Outcome::failure);
+            answer->outcome.failed(codec::code_name(read.error().code));
             note_failure(read.error());
             keep(nullptr);
             co_return false;
@@ -153,7 +185,7 @@ awaitable<bool> Search::fill_stream(Answer& answer) {
                                                    answer->watcher->facts().first_is_error);
             if (whole) co_return true;
             // nothing has gone to the client yet: another backend may do better
-            answer->outcome.record(Outcome::failure);
+            answer->outcome.failed("incomplete");
             note_failure(make_error(Errc::bad_gateway, "backend '" + answer->backend->id() +
                                                            "' ended its stream at once"));
             keep(nullptr);
@@ -176,7 +208,7 @@ awaitable<bool> Search::fill_whole(Answer& answer) {
     for (;;) {
         auto read = co_await answer->exchange->next();
         if (!read) {
-            answer->outcome.record(Outcome::failure);
+            answer->outcome.failed(codec::code_name(read.error().code));
             note_failure(read.error());
             keep(nullptr);
             co_return false;

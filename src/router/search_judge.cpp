@@ -8,8 +8,6 @@
 #include <ctime>
 
 namespace ollama_proxy::router {
-using upstream::Outcome;
-
 namespace {
 
 int seconds_of(std::string_view retry_after) {
@@ -25,6 +23,24 @@ int gravity(Errc code) {
             return 2;
         default:
             return 1;
+    }
+}
+
+/// A failing status as the metrics call it: those that mean a failure are few.
+std::string_view status_word(int status) {
+    switch (status) {
+        case 408:
+            return "status_408";
+        case 500:
+            return "status_500";
+        case 502:
+            return "status_502";
+        case 503:
+            return "status_503";
+        case 504:
+            return "status_504";
+        default:
+            return "status_other";
     }
 }
 
@@ -81,7 +97,7 @@ bool Search::finish_whole(Answer& answer) {
         answer->whole_facts = codec::inspect_answer(answer->api, body);
     }
     if (unproven && answer->whole_facts.malformed) {
-        answer->outcome.record(Outcome::failure);
+        answer->outcome.failed("incomplete");
         note_failure(make_error(Errc::bad_gateway, "backend '" + answer->backend->id() +
                                                        "' closed in the middle of its answer"));
         keep(nullptr);
@@ -96,7 +112,8 @@ bool Search::judge(Answer& answer, const std::string& retry_after) {
     const std::shared_ptr<upstream::Backend> backend = answer->backend;
     const std::string& key = wanted_.key(backend->settings().type);
     Verdict verdict = verdict_of(answer->status, answer->api, backend->catalog()->find(key));
-    if (answer->watcher && answer->watcher->facts().first_is_error) {
+    const bool in_band = answer->watcher && answer->watcher->facts().first_is_error;
+    if (in_band) {
         // 200 and then an error: the status that was meant, while nothing is committed
         const int meant = answer->watcher->facts().error_status;
         answer->status = meant >= 400 ? meant : 500;
@@ -111,21 +128,21 @@ bool Search::judge(Answer& answer, const std::string& retry_after) {
     }
     if (answer->mode == ResponseStream::Impl::Mode::raw) {
         // too large to be held: committed, whatever it says
-        if (verdict == Verdict::failed) answer->outcome.record(Outcome::failure);
+        if (verdict == Verdict::failed) answer->outcome.failed(status_word(answer->status));
         return true;
     }
     switch (verdict) {
         case Verdict::good:
-            if (answer->whole_facts.error) answer->outcome.record(Outcome::failure);
+            if (answer->whole_facts.error) answer->outcome.failed("in_band_error");
             return true;
         case Verdict::client_fault:
             return true;
         case Verdict::route_missing:
             backend->mark_lacking(answer->api);
-            answer->outcome.record(Outcome::success);
+            answer->outcome.succeeded();
             return false;
         case Verdict::model_missing:
-            answer->outcome.record(Outcome::success);
+            answer->outcome.succeeded();
             if (!wanted_.model.empty()) {
                 backend->mark_absent(key);
                 router_.health.refresh_soon(backend);
@@ -139,13 +156,14 @@ bool Search::judge(Answer& answer, const std::string& retry_after) {
         case Verdict::busy: {
             const int seconds = seconds_of(retry_after);
             backend->park_until(Clock::now() + std::chrono::seconds(seconds));
-            answer->outcome.record(Outcome::busy);
+            answer->outcome.was_busy();
             retry_after_s_ = std::max(retry_after_s_, seconds);
             keep(std::move(answer));
             return false;
         }
         case Verdict::failed:
-            answer->outcome.record(Outcome::failure);
+            answer->outcome.failed(in_band ? std::string_view("in_band_error")
+                                           : status_word(answer->status));
             if (!retry_after.empty()) {
                 retry_after_s_ = std::max(retry_after_s_, seconds_of(retry_after));
             }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 #include <variant>
 
 namespace ollama_proxy::telemetry {
@@ -46,11 +47,46 @@ Histogram::Histogram(std::vector<double> bounds)
     }
 }
 
-void Histogram::observe(double value) {
+std::size_t Histogram::bucket_of(double value) const {
     const auto bucket = std::lower_bound(bounds_.begin(), bounds_.end(), value);
-    buckets_[static_cast<std::size_t>(bucket - bounds_.begin())].fetch_add(
-        1, std::memory_order_relaxed);
+    return static_cast<std::size_t>(bucket - bounds_.begin());
+}
+
+void Histogram::observe(double value) {
+    buckets_[bucket_of(value)].fetch_add(1, std::memory_order_relaxed);
     sum_.fetch_add(value, std::memory_order_relaxed);
+}
+
+void Histogram::add(std::span<const std::uint32_t> buckets, double sum) {
+    for (std::size_t i = 0; i < buckets_.size() && i < buckets.size(); ++i) {
+        if (buckets[i] > 0) buckets_[i].fetch_add(buckets[i], std::memory_order_relaxed);
+    }
+    sum_.fetch_add(sum, std::memory_order_relaxed);
+}
+
+LocalHistogram::LocalHistogram(Histogram& target)
+    : target_(target.bounds().size() < kMaxBuckets ? &target : nullptr) {}
+
+LocalHistogram& LocalHistogram::operator=(LocalHistogram&& other) noexcept {
+    if (this == &other) return *this;
+    flush();
+    target_ = std::exchange(other.target_, nullptr);
+    buckets_ = other.buckets_;
+    sum_ = other.sum_;
+    flush_at_ = other.flush_at_;
+    return *this;
+}
+
+void LocalHistogram::flush() {
+    if (target_ == nullptr) return;
+    target_->add(buckets_, sum_);
+    buckets_ = {};
+    sum_ = 0;
+}
+
+void LocalHistogram::flush_and_wait(TimePoint now) {
+    flush();
+    flush_at_ = now + std::chrono::seconds(1);
 }
 
 Registry::Registry() = default;

@@ -61,6 +61,7 @@ const std::vector<Way> kWays{
     {"HEAD", "/api/tags", "", "read"},
     {"GET", "/api/ps", "", "read"},
     {"GET", "/api/version", "", "read"},
+    {"GET", "/metrics", "", "read"},
     {"POST", "/explain", R"({"model":"test-model"})", "read"},
     {"GET", "/health", "", "read"},
     {"GET", "/backends", "", "read"},

@@ -30,6 +30,8 @@ struct RouteInfo {
     std::string alternatives;  ///< comma list, best first
     std::size_t queue_depth = 0;
     double queue_wait_ms = 0;
+    double upstream_ms =
+        0;             ///< spent at backends until the answer was committed, failures included
     std::string mode;  ///< effective mode
 };
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "ollama_proxy/common/clock.hpp"
+
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -7,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +46,10 @@ class Histogram {
     /// `bounds`: upper ends of the buckets, ascending; one for everything above is added.
     explicit Histogram(std::vector<double> bounds);
     void observe(double value);
+    /// Adds what was counted elsewhere with the same bounds: one number per bucket, and their sum.
+    void add(std::span<const std::uint32_t> buckets, double sum);
+    /// The bucket that `value` belongs to.
+    [[nodiscard]] std::size_t bucket_of(double value) const;
 
     [[nodiscard]] const std::vector<double>& bounds() const { return bounds_; }
     /// Observations in bucket `i` alone; `i == bounds().size()` is the one above all bounds.
@@ -54,6 +62,55 @@ class Histogram {
     const std::vector<double> bounds_;
     std::vector<std::atomic<std::uint64_t>> buckets_;
     std::atomic<double> sum_{0};
+};
+
+/// Observations of one thread on their way into a shared histogram: counted here without an atomic
+/// operation, and handed over at most once a second and at the end. For what happens per token.
+class LocalHistogram {
+  public:
+    static constexpr std::size_t kMaxBuckets = 16;
+
+    LocalHistogram() = default;
+    /// `target` outlives it and has fewer than kMaxBuckets bounds (else nothing is counted).
+    explicit LocalHistogram(Histogram& target);
+    LocalHistogram(LocalHistogram&& other) noexcept { *this = std::move(other); }
+    LocalHistogram& operator=(LocalHistogram&& other) noexcept;
+    ~LocalHistogram() { flush(); }
+
+    void observe(double value, TimePoint now) {
+        if (target_ == nullptr) return;
+        ++buckets_[target_->bucket_of(value)];
+        sum_ += value;
+        if (now >= flush_at_) flush_and_wait(now);
+    }
+    void flush();
+
+  private:
+    void flush_and_wait(TimePoint now);
+
+    Histogram* target_ = nullptr;
+    std::array<std::uint32_t, kMaxBuckets> buckets_{};
+    double sum_ = 0;
+    TimePoint flush_at_{};
+};
+
+/// Metrics of one family for values that are numbered from 0, each looked up once. Any thread.
+template <class Metric, std::size_t N>
+class LazyMetrics {
+  public:
+    /// The metric of number `i`; `make()` looks it up the first time.
+    template <class Make>
+    Metric& at(std::size_t i, const Make& make) {
+        Metric* metric = metrics_[i].load(std::memory_order_acquire);
+        if (metric == nullptr) {
+            metric = &make();
+            metrics_[i].store(metric, std::memory_order_release);
+        }
+        return *metric;
+    }
+
+  private:
+    std::array<std::atomic<Metric*>, N> metrics_{};
 };
 
 using LabelValues = std::vector<std::string>;

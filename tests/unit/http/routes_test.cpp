@@ -32,8 +32,8 @@ TEST(Routes, WhatChangesStateNeedsAdminAndWhatAsksModelsNeedsInference) {
     for (const char* path : {"/", "/healthz", "/readyz"}) {
         EXPECT_EQ(find_route(path)->permission, Permission::none) << path;
     }
-    for (const char* path :
-         {"/health", "/backends", "/api/tags", "/v1/models", "/v1/models/x", "/explain"}) {
+    for (const char* path : {"/health", "/backends", "/api/tags", "/v1/models", "/v1/models/x",
+                             "/metrics", "/explain"}) {
         EXPECT_EQ(find_route(path)->permission, Permission::read) << path;
     }
 }

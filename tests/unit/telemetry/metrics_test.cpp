@@ -127,5 +127,32 @@ TEST(Registry, LosesNoIncrementOfManyThreads) {
     EXPECT_EQ(sizes.sum(), 20'000.0);
 }
 
+TEST(LocalHistogram, HandsOverAtMostOnceASecondAndAtTheEnd) {
+    Histogram shared({1, 10});
+    const TimePoint start{std::chrono::hours(1)};
+    {
+        LocalHistogram local(shared);
+        local.observe(0.5, start);
+        EXPECT_EQ(shared.in_bucket(0), 1U) << "the first shows at once";
+        local.observe(5, start + std::chrono::milliseconds(900));
+        local.observe(50, start + std::chrono::milliseconds(999));
+        EXPECT_EQ(shared.in_bucket(1), 0U);
+        local.observe(5, start + std::chrono::milliseconds(1000));
+        EXPECT_EQ(shared.in_bucket(1), 2U);
+        EXPECT_EQ(shared.in_bucket(2), 1U);
+        local.observe(0.5, start + std::chrono::milliseconds(1001));
+        LocalHistogram moved = std::move(local);
+        moved.observe(0.5, start + std::chrono::milliseconds(1002));
+    }
+    EXPECT_EQ(shared.in_bucket(0), 3U);
+    EXPECT_DOUBLE_EQ(shared.sum(), 0.5 + 5 + 50 + 5 + 0.5 + 0.5);
+}
+
+TEST(LocalHistogram, WithoutATargetCountsNothing) {
+    LocalHistogram none;
+    none.observe(1, TimePoint{});
+    none.flush();
+}
+
 }  // namespace
 }  // namespace ollama_proxy::telemetry

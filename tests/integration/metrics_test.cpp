@@ -1,0 +1,150 @@
+// GET /metrics: a page that a scraper takes, and numbers that are those of the requests made.
+
+#include "integration/relay_support.hpp"
+#include "support/exposition.hpp"
+
+#include <gmock/gmock.h>
+
+#include <future>
+
+namespace ollama_proxy {
+namespace {
+
+using support::Chain;
+using support::Exposition;
+using support::kChat;
+using support::RawClient;
+using support::TestDaemon;
+using ::testing::IsEmpty;
+
+Exposition page_of(const TestDaemon& daemon) {
+    const auto reply = support::http_get(daemon.port(), "/metrics");
+    EXPECT_EQ(reply.status, 200);
+    EXPECT_EQ(reply.header("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
+    Exposition page(reply.body);
+    EXPECT_THAT(page.problems, IsEmpty());
+    return page;
+}
+
+/// What changes from one page to the next: other tests of this process count in the same registry.
+class Growth {
+  public:
+    explicit Growth(const TestDaemon& daemon) : daemon_(daemon), before_(page_of(daemon)) {}
+    [[nodiscard]] double of(const std::string& name, const Exposition::Labels& labels = {}) const {
+        return page_of(daemon_).sum(name, labels) - before_.sum(name, labels);
+    }
+
+  private:
+    const TestDaemon& daemon_;
+    Exposition before_;
+};
+
+TEST(Metrics, CountAStreamFromItsComingToItsLastPiece) {
+    Chain chain(
+        {support::streaming("text/event-stream", {support::delta("one"), support::delta("two"),
+                                                  support::kFinish + support::kDone})});
+    const Growth growth(chain.daemon());
+    const auto reply = chain.post(support::chat_body(true));
+    EXPECT_EQ(reply.status, 200);
+    const Exposition::Labels a{{"backend", "a"}};
+    EXPECT_EQ(growth.of("ollama_proxy_http_requests_total",
+                        {{"route", std::string(kChat)}, {"code", "200"}}),
+              1);
+    EXPECT_EQ(growth.of("ollama_proxy_http_request_duration_seconds_count",
+                        {{"route", std::string(kChat)}}),
+              1);
+    EXPECT_EQ(growth.of("ollama_proxy_time_to_first_token_seconds_count", a), 1);
+    EXPECT_EQ(growth.of("ollama_proxy_queue_wait_seconds_count", {{"level", "normal"}}), 1);
+    EXPECT_EQ(growth.of("ollama_proxy_overhead_seconds_count"), 1);
+    EXPECT_EQ(growth.of("ollama_proxy_backend_requests_total", a), 1);
+    EXPECT_EQ(growth.of("ollama_proxy_routing_decisions_total",
+                        {{"backend", "a"}, {"reason", "balanced"}}),
+              1);
+    EXPECT_LE(growth.of("ollama_proxy_inter_piece_delay_seconds_count", a), 2)
+        << "pieces may come joined";
+    EXPECT_LT(growth.of("ollama_proxy_overhead_seconds_sum"), 1);
+}
+
+TEST(Metrics, TheTimeBetweenPiecesIsWhatTheBackendTook) {
+    std::promise<void> release;
+    auto released = release.get_future().share();
+    Chain chain({support::ScriptedBackend::answering(
+        [released](support::Peer& peer, const support::RecordedRequest&) {
+            peer.begin_chunked("text/event-stream");
+            peer.chunk(support::delta("one"));
+            released.wait_for(support::kPatience);
+            peer.chunk(support::delta("two"));
+            peer.chunk(support::kFinish + support::kDone);
+            peer.end_chunked();
+        })});
+    const Growth growth(chain.daemon());
+    RawClient client(chain.port());
+    client.send_request("POST", kChat, support::chat_body(true));
+    support::HttpReply reply = client.begin_reply("POST");
+    ASSERT_TRUE(client.read_until(reply, "one"));
+    release.set_value();
+    ASSERT_TRUE(client.read_until(reply, "[DONE]"));
+    EXPECT_TRUE(support::eventually([&] {
+        return growth.of("ollama_proxy_inter_piece_delay_seconds_count", {{"backend", "a"}}) >= 1;
+    }));
+}
+
+TEST(Metrics, RefusalsAndFailuresAreCountedByTheirReason) {
+    Chain chain({support::ScriptedBackend::answering_json(R"({"error":"broken"})", 500),
+                 support::good_backend()});
+    const Growth growth(chain.daemon());
+    EXPECT_EQ(chain.post(support::chat_body()).status, 200) << "the second one answers";
+    EXPECT_EQ(growth.of("ollama_proxy_backend_failures_total",
+                        {{"backend", "a"}, {"reason", "status_500"}}),
+              1);
+    EXPECT_EQ(growth.of("ollama_proxy_failures_total"), 0) << "the client saw none";
+    EXPECT_EQ(chain.post(support::chat_body(false, "nobody-has-it")).status, 404);
+    EXPECT_EQ(chain.post("{").status, 400);
+    EXPECT_EQ(growth.of("ollama_proxy_refusals_total", {{"reason", "model_not_found"}}), 1);
+    EXPECT_EQ(growth.of("ollama_proxy_refusals_total", {{"reason", "invalid_request"}}), 1);
+    EXPECT_EQ(growth.of("ollama_proxy_refusals_total"), 2) << "each once";
+}
+
+TEST(Metrics, ACutStreamIsAFailureOfTheBackend) {
+    Chain chain({support::ScriptedBackend::answering(
+        [](support::Peer& peer, const support::RecordedRequest&) {
+            peer.begin_chunked("text/event-stream");
+            peer.chunk(support::delta("one"));
+            peer.close();
+        })});
+    const Growth growth(chain.daemon());
+    EXPECT_EQ(chain.post(support::chat_body(true)).status, 200);
+    EXPECT_EQ(growth.of("ollama_proxy_failures_total", {{"reason", "bad_gateway"}}), 1);
+    EXPECT_EQ(growth.of("ollama_proxy_backend_failures_total", {{"backend", "a"}}), 1);
+}
+
+TEST(Metrics, NamesOfClientsMakeNoSeries) {
+    Chain chain({support::good_backend()});
+    const auto series = [&] {
+        std::size_t count = 0;
+        for (const auto& [name, all] : page_of(chain.daemon()).series) count += all.size();
+        return count;
+    };
+    const auto ask = [&](int i) {
+        const std::string name = "m" + std::to_string(i);
+        const auto body = support::chat_body(false, name);
+        EXPECT_EQ(chain.post(body, {{"X-Session-ID", name}}).status, 404);
+        EXPECT_EQ(support::http_get(chain.port(), "/v1/models/" + name).status, 404);
+        EXPECT_EQ(support::http_get(chain.port(), "/" + name).status, 404);
+    };
+    ask(0);
+    page_of(chain.daemon());  // asking for the page makes the series of that route
+    const std::size_t before = series();
+    for (int i = 1; i < 20; ++i) ask(i);
+    EXPECT_EQ(series(), before);
+}
+
+TEST(Metrics, CanBeSwitchedOff) {
+    const support::ScriptedBackend backend(support::good_backend());
+    const TestDaemon daemon(support::config_yaml({support::backend_yaml("a", backend.port())},
+                                                 "metrics: {enabled: false}"));
+    EXPECT_EQ(support::http_get(daemon.port(), "/metrics").status, 404);
+}
+
+}  // namespace
+}  // namespace ollama_proxy
