@@ -89,7 +89,7 @@ Reply metrics_reply(const StatusView& view, std::size_t connections) {
     for (const BackendView& backend : view.backends) add_backend(page, backend);
     page.gauge("ollama_proxy_ready", "1 while at least one backend can serve.")
         .set(one_if(view.ready));
-    page.gauge("ollama_proxy_http_connections", "Open client connections.")
+    page.gauge("ollama_proxy_connections", "Open client connections.")
         .set(static_cast<double>(connections));
     page.gauges("ollama_proxy_efficiency_mode", "1 at the mode in force.", {"mode"})
         .with({view.effective_mode})

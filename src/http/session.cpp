@@ -226,8 +226,7 @@ awaitable<Reply> Session::status_reply() {
         co_return efficiency_history_reply(shared_->controller.history());
     }
     if (handler == Handler::metrics) {
-        co_return metrics_reply(*shared_->router.view(),
-                                shared_->connections.load(std::memory_order_relaxed));
+        co_return metrics_reply(*shared_->router.view(), shared_->limits->connections.load());
     }
     const router::ModelsView models = co_await shared_->router.models(kFresh);
     if (handler == Handler::models) co_return models_reply(models);

@@ -54,7 +54,7 @@ TEST(MetricsReply, ShowsTheStateOfEveryBackend) {
     EXPECT_EQ(page.sum("ollama_proxy_backend_circuit_state", a), 1) << "one state at a time";
     EXPECT_EQ(page.sum("ollama_proxy_backend_waiting", {{"level", "critical"}}), 5);
     EXPECT_EQ(page.sum("ollama_proxy_efficiency_mode", {{"mode", "Quiet"}}), 1);
-    EXPECT_EQ(page.sum("ollama_proxy_http_connections"), 7);
+    EXPECT_EQ(page.sum("ollama_proxy_connections"), 7);
 }
 
 TEST(MetricsReply, LeavesOutWhatIsNotKnown) {
