@@ -1,26 +1,10 @@
 #include "ollama_proxy/runtime/until_disconnect.hpp"
 
+#include "ollama_proxy/runtime/until_cancelled.hpp"
+
 namespace ollama_proxy::runtime::detail {
 namespace asio = boost::asio;
 namespace {
-
-/// Passes a cancellation of the waiting coroutine on to the operation for the time of a scope.
-class ForwardCancellation {
-  public:
-    ForwardCancellation(asio::cancellation_slot from, asio::cancellation_signal& to) : from_(from) {
-        if (from_.is_connected()) {
-            from_.assign([&to](asio::cancellation_type type) { to.emit(type); });
-        }
-    }
-    ForwardCancellation(const ForwardCancellation&) = delete;
-    ForwardCancellation& operator=(const ForwardCancellation&) = delete;
-    ~ForwardCancellation() {
-        if (from_.is_connected()) from_.clear();
-    }
-
-  private:
-    asio::cancellation_slot from_;
-};
 
 struct Disarm {
     DisconnectWatch& watch;
@@ -31,22 +15,13 @@ struct Disarm {
 
 asio::awaitable<void> run_watched(DisconnectWatch& watch, asio::awaitable<void> operation) {
     asio::cancellation_signal signal;
-    auto executor = co_await asio::this_coro::executor;
-    auto state = co_await asio::this_coro::cancellation_state;
     watch.arm(
         [](void* to) {
             static_cast<asio::cancellation_signal*>(to)->emit(asio::cancellation_type::total);
         },
         &signal);
     Disarm disarm{watch};
-    std::exception_ptr failure;
-    {
-        ForwardCancellation forward(state.slot(), signal);
-        auto token =
-            asio::bind_cancellation_slot(signal.slot(), asio::as_tuple(asio::use_awaitable));
-        auto [error] = co_await asio::co_spawn(executor, std::move(operation), token);
-        failure = error;
-    }
+    const std::exception_ptr failure = co_await run_under(signal, std::move(operation));
     if (failure && !watch.gone()) std::rethrow_exception(failure);
 }
 
