@@ -18,7 +18,6 @@ END = "<!-- end of what scripts/config-doc.py writes -->\n"
 # Keys and sections that are read and checked, and that nothing acts on yet.
 NOT_YET = {
     "server.grpc_port", "router.auto_optimize", "router.affinity", "router.weights.affinity", "router.hedge",
-    "queue.aging_ms", "queue.critical_overcommit", "queue.reserved_slots", "queue.preempt_best_effort",
     "backends[].characteristics.max_tokens_per_second", "backends[].device", "stream", "websocket", "monitors", "thermal",
     "dbus", "notifications",
 }

@@ -1,213 +1,148 @@
 #include "router/admission.hpp"
 
+#include "router/bell.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
-#include <cmath>
 
 namespace ollama_proxy::router {
 namespace asio = boost::asio;
 
-/// One request in the queue. All but the timer is guarded by the admission's mutex; the timer is
-/// touched on the waiter's own worker only.
-struct Admission::Waiter {
-    explicit Waiter(asio::any_io_executor executor) : timer(std::move(executor)) {}
+namespace {
 
-    std::vector<Place> places;
-    Priority priority = Priority::normal;
-    asio::steady_timer timer;
-    Permit permit;                     ///< set by the one who grants
-    std::optional<std::size_t> place;  ///< index of the granted place
-    bool closed = false;               ///< the daemon stops
-};
+Error stopping() {
+    Error error = make_error(Errc::shutting_down, "the proxy is shutting down");
+    error.retry_after_s = 1;
+    return error;
+}
+
+}  // namespace
 
 Permit& Permit::operator=(Permit&& other) noexcept {
     if (this == &other) return *this;
     release();
     admission_ = std::exchange(other.admission_, nullptr);
-    backend_ = std::move(other.backend_);
-    model_key_ = std::move(other.model_key_);
-    priority_ = other.priority_;
+    slot_ = std::move(other.slot_);
+    since_ = other.since_;
     return *this;
 }
 
 void Permit::release() {
-    if (Admission* admission = std::exchange(admission_, nullptr)) {
-        admission->release(*backend_, model_key_, priority_);
-        backend_.reset();
+    Admission* admission = std::exchange(admission_, nullptr);
+    if (!admission) return;
+    const TimePoint now = Clock::now();
+    AdmissionCore::Bells bells;
+    admission->core_.release(slot_, now - since_, now, bells);
+    admission->ring(bells);
+}
+
+void Admission::ring(AdmissionCore::Bells& bells) {
+    for (auto& one : bells) {
+        auto bell = std::static_pointer_cast<Bell>(std::move(one));
+        const auto executor = bell->timer.get_executor();
+        asio::post(executor, [bell = std::move(bell)] {
+            if (bell->rung) bell->rung();
+        });
     }
+    bells.clear();
 }
 
-double Occupancy::weighted(unsigned slots) const {
-    double sum = 0;
-    for (std::size_t level = 0; level < kPriorities; ++level) {
-        sum += static_cast<double>((level + 1) * (running[level] + waiting[level]));
-    }
-    return sum / 2 / std::max(1U, slots);
+void Admission::configure(const config::Queue& settings) {
+    core_.configure(settings);
+    reconsider();
 }
 
-bool Admission::take(const Place& place, Priority priority) {
-    const config::Backend& settings = place.backend->settings();
-    Slots& slots = slots_[place.backend->serial()];
-    if (slots.in_flight >= settings.max_in_flight) return false;
-    std::size_t& of_model = slots.by_model[place.model_key];
-    if (of_model >= settings.max_concurrency) return false;
-    ++of_model;
-    ++slots.in_flight;
-    ++slots.running[static_cast<std::size_t>(priority)];
-    ++in_flight_;
-    return true;
+std::optional<Permit> Admission::try_acquire(const Place& place, Priority level) {
+    AdmissionCore::Bells bells;
+    auto slot = core_.try_take(place, level, Clock::now(), bells);
+    if (!bells.empty()) ring(bells);
+    if (!slot) return std::nullopt;
+    return Permit(*this, std::move(*slot));
 }
 
-Permit Admission::make_permit(const Place& place, Priority priority) {
-    Permit permit;
-    permit.admission_ = this;
-    permit.backend_ = place.backend;
-    permit.model_key_ = place.model_key;
-    permit.priority_ = priority;
-    return permit;
-}
-
-void Admission::release(const upstream::Backend& backend, const std::string& model_key,
-                        Priority priority) {
-    std::lock_guard lock(mutex_);
-    const auto found = slots_.find(backend.serial());
-    if (found == slots_.end()) return;
-    Slots& slots = found->second;
-    const auto model = slots.by_model.find(model_key);
-    // names come from clients: an unused one is not kept
-    if (model != slots.by_model.end() && --model->second == 0) slots.by_model.erase(model);
-    --slots.running[static_cast<std::size_t>(priority)];
-    --in_flight_;
-    if (--slots.in_flight == 0) slots_.erase(found);
-    if (!queue_.empty()) grant_waiters();
-}
-
-void Admission::grant_waiters() {
-    for (auto it = queue_.begin(); it != queue_.end();) {
-        const std::shared_ptr<Waiter> waiter = *it;
-        const auto place = std::ranges::find_if(
-            waiter->places, [&](const Place& p) { return take(p, waiter->priority); });
-        if (place == waiter->places.end()) {
-            ++it;
-            continue;
-        }
-        waiter->place = static_cast<std::size_t>(place - waiter->places.begin());
-        waiter->permit = make_permit(*place, waiter->priority);
-        it = queue_.erase(it);
-        asio::post(waiter->timer.get_executor(), [waiter] { waiter->timer.cancel(); });
-    }
-}
-
-std::optional<Admitted> Admission::try_acquire(std::span<const Place> places, Priority priority,
-                                               std::size_t& depth) {
-    std::lock_guard lock(mutex_);
-    depth = queue_.size();
-    if (closed_) return std::nullopt;
-    for (std::size_t i = 0; i < places.size(); ++i) {
-        if (take(places[i], priority)) return Admitted{make_permit(places[i], priority), i};
-    }
-    return std::nullopt;
-}
-
-asio::awaitable<Result<Admitted>> Admission::acquire(std::span<const Place> places,
-                                                     Priority priority, TimePoint deadline,
-                                                     Settings settings, std::size_t& depth) {
-    auto executor = co_await asio::this_coro::executor;
-    std::shared_ptr<Waiter> waiter;
-    {
-        std::lock_guard lock(mutex_);
-        depth = queue_.size();
-        if (closed_) co_return make_error(Errc::shutting_down, "the proxy is shutting down");
-        for (std::size_t i = 0; i < places.size(); ++i) {
-            if (take(places[i], priority)) {
-                co_return Admitted{make_permit(places[i], priority), i};
-            }
-        }
-        if (queue_.size() >= settings.max_waiting) {
-            Error full = make_error(
-                Errc::queue_full, "every backend is busy and the queue is full (" +
-                                      std::to_string(queue_.size()) + " waiting); try again later");
-            full.retry_after_s = 1;
-            co_return full;
-        }
-        waiter = std::make_shared<Waiter>(executor);
-        waiter->places.assign(places.begin(), places.end());
-        waiter->priority = priority;
-        queue_.push_back(waiter);
-    }
-    /// Whatever ends the wait: the node leaves the queue, and a slot that was granted to a request
-    /// that has gone is passed on.
-    struct Leave {
-        Admission& admission;
-        std::shared_ptr<Waiter> waiter;
-        ~Leave() {
-            Permit abandoned;  // dies after the lock is gone: releasing takes it again
-            std::lock_guard lock(admission.mutex_);
-            admission.queue_.remove(waiter);
-            abandoned = std::move(waiter->permit);
-        }
-    } leave{*this, waiter};
-
-    const TimePoint limit = std::min(Clock::now() + settings.timeout, deadline);
-    waiter->timer.expires_at(limit);
-    co_await waiter->timer.async_wait(asio::as_tuple(asio::use_awaitable));
-
-    std::lock_guard lock(mutex_);
-    if (waiter->place) co_return Admitted{std::move(waiter->permit), *waiter->place};
-    if (waiter->closed) co_return make_error(Errc::shutting_down, "the proxy is shutting down");
-    if (Clock::now() < limit) {
-        co_return make_error(Errc::cancelled, "the client left while waiting");
-    }
-    Error late =
-        make_error(Errc::queue_timeout, "waited " + std::to_string(settings.timeout.count()) +
-                                            " ms for a free backend; try again later");
-    late.retry_after_s = 1;
-    co_return late;
-}
-
-void Admission::occupancy(std::span<const std::shared_ptr<upstream::Backend>> backends,
-                          std::vector<Occupancy>& out) const {
-    out.assign(backends.size(), {});
-    std::lock_guard lock(mutex_);
-    for (std::size_t i = 0; i < backends.size(); ++i) {
-        const auto slots = slots_.find(backends[i]->serial());
-        if (slots == slots_.end()) continue;
-        out[i].in_flight = slots->second.in_flight;
-        out[i].running = slots->second.running;
-    }
-    for (const auto& waiter : queue_) {
-        for (const Place& place : waiter->places) {
-            const std::size_t i = place.backend->index();
-            if (i < backends.size() && backends[i] == place.backend) {
-                ++out[i].waiting[static_cast<std::size_t>(waiter->priority)];
-            }
-        }
-    }
-}
-
-std::size_t Admission::waiting() const {
-    std::lock_guard lock(mutex_);
-    return queue_.size();
-}
-
-std::size_t Admission::in_flight() const {
-    std::lock_guard lock(mutex_);
-    return in_flight_;
+void Admission::reconsider(std::string_view backend) {
+    AdmissionCore::Bells bells;
+    core_.ask_again(backend, bells);
+    ring(bells);
 }
 
 void Admission::close() {
-    std::lock_guard lock(mutex_);
-    closed_ = true;
-    for (auto& waiter : queue_) {
-        waiter->closed = true;
-        asio::post(waiter->timer.get_executor(), [waiter] { waiter->timer.cancel(); });
+    AdmissionCore::Bells bells;
+    core_.close(bells);
+    ring(bells);
+}
+
+Stay::Stay(Admission& admission, const asio::any_io_executor& executor, const Applicant& applicant)
+    : admission_(admission),
+      waiter_(applicant.level, applicant.client, applicant.since, applicant.ticket) {
+    auto bell = std::make_shared<Bell>(executor);
+    bell->rung = [timer = &bell->timer] { timer->cancel(); };
+    waiter_.bell = std::move(bell);
+}
+
+Stay::~Stay() {
+    std::static_pointer_cast<Bell>(waiter_.bell)->rung = nullptr;
+    AdmissionCore::Bells bells;
+    admission_.core_.leave(waiter_, Clock::now(), bells);
+    admission_.ring(bells);
+}
+
+Result<void> Stay::enter(std::span<const Place> places, bool returning) {
+    AdmissionCore::Bells bells;
+    const WaitState state = admission_.core_.enter(waiter_, places, returning, Clock::now(), bells);
+    admission_.ring(bells);
+    if (state == WaitState::closed) return stopping();
+    if (state != WaitState::outside) return {};
+    return busy("every backend is busy and the queue is full (" +
+                std::to_string(admission_.waiting()) + " waiting); try again later");
+}
+
+bool Stay::replace(std::span<const Place> places) {
+    AdmissionCore::Bells bells;
+    const bool replaced = admission_.core_.replace(waiter_, places, Clock::now(), bells);
+    admission_.ring(bells);
+    return replaced;
+}
+
+Error Stay::busy(std::string message) const {
+    Error error = make_error(Errc::queue_full, std::move(message));
+    error.retry_after_s = admission_.core_.retry_after_s(Clock::now());
+    return error;
+}
+
+asio::awaitable<Result<std::optional<Admitted>>> Stay::wait(TimePoint limit, TimePoint look_again) {
+    const auto bell = std::static_pointer_cast<Bell>(waiter_.bell);
+    for (;;) {
+        AdmissionCore::Standing standing = admission_.core_.claim(waiter_);
+        if (standing.state == WaitState::granted) {
+            Permit permit(admission_, std::move(standing.slot));
+            co_return std::optional(Admitted{std::move(permit), standing.place});
+        }
+        if (standing.state == WaitState::closed) co_return stopping();
+        if (standing.state == WaitState::evicted) {
+            co_return busy("the queue is full, and others came first; try again later");
+        }
+        const TimePoint now = Clock::now();
+        if (now >= limit) {
+            const auto waited = std::chrono::duration_cast<Milliseconds>(now - waiter_.since);
+            Error late = make_error(Errc::queue_timeout, "no backend was free within " +
+                                                             std::to_string(waited.count()) +
+                                                             " ms; try again later");
+            late.retry_after_s = admission_.core_.retry_after_s(now);
+            co_return late;
+        }
+        if (standing.asked_again || now >= look_again) co_return std::optional<Admitted>();
+        bell->timer.expires_at(std::min(limit, look_again));
+        co_await bell->timer.async_wait(asio::as_tuple(asio::use_awaitable));
+        const auto cancellation = co_await asio::this_coro::cancellation_state;
+        if (cancellation.cancelled() != asio::cancellation_type::none) {
+            co_return make_error(Errc::cancelled, "the client left while waiting");
+        }
     }
-    queue_.clear();
 }
 
 }  // namespace ollama_proxy::router

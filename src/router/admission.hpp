@@ -1,23 +1,16 @@
 #pragma once
 
-#include "ollama_proxy/common/clock.hpp"
 #include "ollama_proxy/common/error.hpp"
-#include "ollama_proxy/config/config.hpp"
-#include "ollama_proxy/router/request.hpp"
-#include "ollama_proxy/upstream/backend.hpp"
+#include "router/admission_core.hpp"
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
-#include <array>
-#include <cstdint>
-#include <list>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
 namespace ollama_proxy::router {
@@ -34,19 +27,17 @@ class Permit {
     ~Permit() { release(); }
     void release();
     [[nodiscard]] bool holds() const { return admission_ != nullptr; }
+    [[nodiscard]] const HeldSlot& slot() const { return slot_; }
 
   private:
     friend class Admission;
-    Admission* admission_ = nullptr;
-    std::shared_ptr<upstream::Backend> backend_;
-    std::string model_key_;
-    Priority priority_ = Priority::normal;
-};
+    friend class Stay;
+    Permit(Admission& admission, HeldSlot slot)
+        : admission_(&admission), slot_(std::move(slot)), since_(Clock::now()) {}
 
-/// A place that a request could take.
-struct Place {
-    std::shared_ptr<upstream::Backend> backend;
-    std::string model_key;
+    Admission* admission_ = nullptr;
+    HeldSlot slot_;
+    TimePoint since_;
 };
 
 struct Admitted {
@@ -54,71 +45,81 @@ struct Admitted {
     std::size_t place = 0;  ///< index of the place that was got
 };
 
-/// How busy one backend is.
-struct Occupancy {
-    std::size_t in_flight = 0;
-    std::array<std::size_t, kPriorities> running{};
-    std::array<std::size_t, kPriorities> waiting{};  ///< waiters that may use it
-
-    /// Running and waiting, weighted by level, over the slots (routing contract, section 3).
-    [[nodiscard]] double weighted(unsigned slots) const;
+/// Who asks for a slot.
+struct Applicant {
+    Priority level = Priority::normal;
+    std::string client;  ///< bounds its share of the queue
+    TimePoint since;     ///< arrival of the request
+    std::uint64_t ticket = 0;
 };
 
-/// Slots per backend and model, and one queue for what finds none free. First come first served
-/// among those that may use the slot that came free. One mutex, held for a few instructions and
-/// never across a co_await.
+/// Slots per backend and model, and the one queue for what finds none free: the shell around
+/// AdmissionCore that knows the clock and wakes coroutines on their own workers.
 class Admission {
   public:
-    struct Settings {
-        std::size_t max_waiting = 512;
-        Milliseconds timeout{30000};
-    };
-
-    Admission() = default;
+    explicit Admission(const config::Queue& settings = {}) : core_(settings) {}
     Admission(const Admission&) = delete;
     Admission& operator=(const Admission&) = delete;
 
-    /// Takes the first free place without waiting; nothing when all are full. `depth` as below.
-    [[nodiscard]] std::optional<Admitted> try_acquire(std::span<const Place> places,
-                                                      Priority priority, std::size_t& depth);
+    /// Takes effect at once; those who wait are asked again.
+    void configure(const config::Queue& settings);
+    [[nodiscard]] std::uint64_t next_ticket() { return core_.next_ticket(); }
 
-    /// Takes the first free place, or waits for any of them. Errors: queue_full, queue_timeout,
-    /// shutting_down. `depth` becomes the number that waited when this one came. Cancelling (total)
-    /// leaves the queue; a slot granted in that moment goes to the next. Thread: a worker.
-    [[nodiscard]] boost::asio::awaitable<Result<Admitted>> acquire(std::span<const Place> places,
-                                                                   Priority priority,
-                                                                   TimePoint deadline,
-                                                                   Settings settings,
-                                                                   std::size_t& depth);
+    /// Takes a free slot at a place, without waiting, unless a waiter may use it.
+    [[nodiscard]] std::optional<Permit> try_acquire(const Place& place, Priority level);
 
-    /// Occupancy of several backends at one moment, in their order.
-    void occupancy(std::span<const std::shared_ptr<upstream::Backend>> backends,
-                   std::vector<Occupancy>& out) const;
-    [[nodiscard]] std::size_t waiting() const;
-    [[nodiscard]] std::size_t in_flight() const;
+    /// Asks those who may use `backend` (empty: everybody) to rank anew, because it has failed,
+    /// has come back, or because mode or configuration have changed.
+    void reconsider(std::string_view backend = {});
 
     /// Waiters and newcomers get `shutting_down`.
     void close();
 
+    /// Occupancy of several backends, in their order.
+    template <class Backends>
+    void occupancy(const Backends& backends, std::vector<Occupancy>& out) const {
+        out.clear();
+        for (const auto& backend : backends) out.push_back(core_.occupancy(backend->id()));
+    }
+    [[nodiscard]] std::size_t waiting() const { return core_.waiting(); }
+    [[nodiscard]] std::size_t in_flight() const { return core_.in_flight(); }
+
   private:
     friend class Permit;
-    struct Waiter;
-    struct Slots {
-        std::array<std::size_t, kPriorities> running{};
-        std::size_t in_flight = 0;
-        std::unordered_map<std::string, std::size_t> by_model;
-    };
+    friend class Stay;
+    friend class PreemptionGuard;
+    void ring(AdmissionCore::Bells& bells);
 
-    bool take(const Place& place, Priority priority);
-    [[nodiscard]] Permit make_permit(const Place& place, Priority priority);
-    void release(const upstream::Backend& backend, const std::string& model_key, Priority priority);
-    void grant_waiters();
+    mutable AdmissionCore core_;
+};
 
-    mutable std::mutex mutex_;
-    std::unordered_map<std::uint64_t, Slots> slots_;  ///< by backend serial
-    std::list<std::shared_ptr<Waiter>> queue_;
-    std::size_t in_flight_ = 0;
-    bool closed_ = false;
+/// One request's stay in the queue. It leaves the queue when it dies; a slot that was granted and
+/// not fetched then goes to the next. Thread: one worker.
+class Stay {
+  public:
+    Stay(Admission& admission, const boost::asio::any_io_executor& executor,
+         const Applicant& applicant);
+    Stay(const Stay&) = delete;
+    Stay& operator=(const Stay&) = delete;
+    ~Stay();
+
+    /// Enters the queue for any of `places`. `returning`: it had a slot or a place in the queue
+    /// before. Errors: queue_full with Retry-After, shutting_down.
+    [[nodiscard]] Result<void> enter(std::span<const Place> places, bool returning);
+    /// Where it may go has changed. False: it has been granted one of the former places.
+    [[nodiscard]] bool replace(std::span<const Place> places);
+
+    /// Waits for a slot until `limit`. Nothing: `look_again` has come or the facts have changed, so
+    /// the places should be ranked anew. Errors: queue_full (it had to go for somebody else),
+    /// queue_timeout, shutting_down, cancelled. Cancelling (total) ends it at once.
+    [[nodiscard]] boost::asio::awaitable<Result<std::optional<Admitted>>> wait(
+        TimePoint limit, TimePoint look_again);
+
+  private:
+    [[nodiscard]] Error busy(std::string message) const;
+
+    Admission& admission_;
+    Waiter waiter_;
 };
 
 }  // namespace ollama_proxy::router

@@ -51,7 +51,14 @@ Router::Impl::Impl(boost::asio::io_context& control, std::shared_ptr<const confi
     : generation(make_generation(config)),
       policy(std::make_shared<const efficiency::Policy>(
           efficiency::policy_of(fixed_mode(*config), *config))),
-      health(control, config->health, log_health) {}
+      admission(config->queue),
+      health(control, config->health,
+             [this](const upstream::Backend& backend, upstream::Health before) {
+                 log_health(backend, before);
+                 // who waits may go where it could not, or can no longer go where it would have
+                 const bool up = backend.health() == upstream::Health::healthy;
+                 admission.reconsider(up ? std::string_view() : backend.id());
+             }) {}
 
 void Router::Impl::rank(const Generation& current, const Wanted& wanted, const RoutingHints& hints,
                         std::optional<std::uint32_t> target, Ranking& out) const {
@@ -84,6 +91,7 @@ void Router::stop_accepting() {
 
 void Router::set_policy(std::shared_ptr<const efficiency::Policy> policy) {
     impl_->policy.store(std::move(policy));
+    impl_->admission.reconsider();
 }
 
 void Router::set_system(std::shared_ptr<const monitors::SystemSnapshot> snapshot) {

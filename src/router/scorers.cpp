@@ -17,10 +17,6 @@ double clamp01(double value) { return value > 0 ? (value < 1 ? value : 1) : 0; }
 
 double known(double value) { return std::isnan(value) ? kUnknown : clamp01(value); }
 
-double latency_value(double ms) {
-    return ms > 0 ? kLatencyScaleMs / (kLatencyScaleMs + ms) : kUnknown;
-}
-
 double power_value(const std::optional<double>& watts) {
     return watts && *watts >= 0 ? kPowerScaleWatts / (kPowerScaleWatts + *watts) : kUnknown;
 }
@@ -41,6 +37,10 @@ double warmth_value(const CandidateFacts& facts) {
 }
 
 }  // namespace
+
+double latency_value(double ms) {
+    return ms > 0 ? kLatencyScaleMs / (kLatencyScaleMs + ms) : kUnknown;
+}
 
 HardwareValues::HardwareValues(const efficiency::HardwareOrder& order) {
     for (std::size_t i = 0; i < values_.size(); ++i) {

@@ -28,6 +28,9 @@ class HardwareValues {
 [[nodiscard]] ScorerValues score_values(const CandidateFacts& facts,
                                         const HardwareValues& hardware);
 
+/// 400 / (400 + ms), or kUnknown when the time is not known (0).
+[[nodiscard]] double latency_value(double ms);
+
 /// Fills `terms` of every candidate: value x weight, where an unknown value is the mean of the
 /// usable candidates (refusal none) that know it, else 1; and `score`, their sum.
 void score_all(std::span<RankedCandidate> candidates, std::span<const CandidateFacts> facts,

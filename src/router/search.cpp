@@ -29,39 +29,17 @@ void Search::note_decision() {
     }
 }
 
-/// A slot that is free now at a backend that may serve, best first; `order_` tells which place is
-/// whose.
-std::optional<Admitted> Search::admit_now() {
-    const Decision& decision = ranking_.decision;
-    places_.clear();
-    order_.clear();
-    for (const RankedCandidate& candidate : decision.usable) {
-        const auto& backend = generation_->backends->backends[candidate.index];
-        places_.push_back({backend, wanted_.key(backend->settings().type)});
-        order_.push_back(candidate.index);
-        if (decision.wait_for_target) break;
-    }
-    std::size_t depth = 0;
-    auto admitted = router_.admission.try_acquire(places_, request_.hints.priority, depth);
-    info_.queue_depth = std::max(info_.queue_depth, depth);
-    return admitted;
-}
+void Search::rank() { router_.rank(*generation_, wanted_, request_.hints, target_, ranking_); }
 
-/// Waits for a slot at any of the same backends.
-awaitable<Result<Admitted>> Search::admit() {
-    const config::Queue& queue = generation_->config->queue;
-    const TimePoint before = Clock::now();
-    std::size_t depth = 0;
-    auto admitted =
-        co_await router_.admission.acquire(places_, request_.hints.priority, context_.deadline,
-                                           {queue.max_size, queue.timeout}, depth);
-    info_.queue_depth = std::max(info_.queue_depth, depth);
-    info_.queue_wait_ms += to_ms(Clock::now() - before);
-    co_return admitted;
+Result<void> Search::find_target() {
+    const auto found = target_index(*generation_, request_.hints.target);
+    if (!found) return found.error();
+    target_ = *found;
+    return {};
 }
 
 awaitable<Result<ResponseStream>> Search::run() {
-    const auto target = target_index(*generation_, request_.hints.target);
+    const auto target = find_target();
     if (!target) co_return target.error();
     info_.mode = config::to_string(router_.policy.load()->effective);
     for (;;) {
@@ -70,7 +48,11 @@ awaitable<Result<ResponseStream>> Search::run() {
             error.retry_after_s = 1;
             co_return error;
         }
-        router_.rank(*generation_, wanted_, request_.hints, *target, ranking_);
+        if (new_configuration_) {
+            const auto adopted = adopt_configuration();
+            if (!adopted) co_return adopted.error();
+        }
+        rank();
         if (ranking_.decision.usable.empty() || !may_retry_) {
             // a backend that was started after the proxy serves its first request already
             const bool refused_by_health = std::ranges::any_of(
@@ -88,6 +70,7 @@ awaitable<Result<ResponseStream>> Search::run() {
         if (!admitted) {
             auto waited = co_await admit();
             if (!waited) co_return waited.error();
+            if (!*waited) continue;
             admitted = std::move(*waited);
         }
         observe_queue_wait(request_.hints.priority, (info_.queue_wait_ms - waited_before) / 1000);
@@ -101,6 +84,7 @@ awaitable<Result<ResponseStream>> Search::run() {
         auto answer = co_await attempt(index, std::move(admitted->permit));
         info_.upstream_ms += to_ms(Clock::now() - before);
         if (answer) co_return std::move(*answer);
+        tell_who_waits(*generation_->backends->backends[index]);
     }
 }
 

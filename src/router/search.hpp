@@ -22,6 +22,8 @@ class Search {
           request_(request),
           context_(context),
           info_(info),
+          applicant_{request.hints.priority, context.client, Clock::now(),
+                     router.admission.next_ticket()},
           generation_(router.generation.load()),
           wanted_(wanted_of(*generation_->config, request.api, request.scan.model)),
           tried_(generation_->backends->backends.size(), false) {
@@ -42,8 +44,14 @@ class Search {
 
     [[nodiscard]] Body body_for(const upstream::Backend& backend) const;
     void note_decision();
+    void rank();
+    Result<void> find_target();
+    std::optional<Admitted> choose_places(bool take);
     std::optional<Admitted> admit_now();
-    boost::asio::awaitable<Result<Admitted>> admit();
+    boost::asio::awaitable<Result<std::optional<Admitted>>> admit();
+    Result<void> adopt_configuration();
+    void tell_who_waits(const upstream::Backend& backend) const;
+    boost::asio::awaitable<std::optional<ResponseStream>> ask_preemptibly(Answer& answer);
     boost::asio::awaitable<std::optional<ResponseStream>> attempt(std::uint32_t index,
                                                                   Permit permit);
     boost::asio::awaitable<std::optional<ResponseStream>> ask(Answer& answer);
@@ -64,12 +72,19 @@ class Search {
     const InferenceRequest& request_;
     const RequestContext& context_;
     RouteInfo& info_;
+    const Applicant applicant_;
     std::shared_ptr<const Generation> generation_;
     Wanted wanted_;
+    std::optional<std::uint32_t> target_;
     std::vector<bool> tried_;
     Router::Impl::Ranking ranking_;
     std::vector<Place> places_;         ///< where it may go, best first
     std::vector<std::uint32_t> order_;  ///< and which backend each of them is
+    std::vector<Place> next_places_;    ///< the same while it is being found out
+    std::vector<std::uint32_t> next_order_;
+    Clock::duration waited_{};        ///< in the queue, so far
+    bool returning_ = false;          ///< it was in the queue before
+    bool new_configuration_ = false;  ///< it has to adopt one before it goes on
     std::string body_with_alias_;
     std::optional<codec::Api> aliased_api_;  ///< whose body that is
     RetryBudget::Lease lease_;

@@ -1,5 +1,7 @@
 // One backend is asked, and of its answer is read what must be there before it is committed.
 #include "ollama_proxy/codec/error_body.hpp"
+#include "ollama_proxy/runtime/until_cancelled.hpp"
+#include "router/preemption.hpp"
 #include "router/search.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -64,12 +66,37 @@ awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Pe
     answer->backend = backend;
     answer->outcome = AttemptRecord(backend, generation_->notes[index]);
     answer->permit = std::move(permit);
+    const bool preemptible =
+        applicant_.level == Priority::best_effort && generation_->config->queue.preempt_best_effort;
     try {
+        if (preemptible) co_return co_await ask_preemptibly(answer);
         co_return co_await ask(answer);
     } catch (const boost::system::system_error&) {  // cancelled: the client has left
         if (answer && answer->permit.holds()) charge_on(executor, std::move(answer->permit));
         throw;
     }
+}
+
+/// Asks, until a critical request needs the slot: then the backend counts as not asked, and the
+/// request waits at the head of its level.
+awaitable<std::optional<ResponseStream>> Search::ask_preemptibly(Answer& answer) {
+    const auto executor = co_await boost::asio::this_coro::executor;
+    const std::uint32_t index = answer->backend->index();
+    boost::asio::cancellation_signal signal;
+    PreemptionGuard guard(router_.admission, executor, answer->permit, applicant_.since, signal);
+    std::exception_ptr failure;
+    auto asking = ask(answer);
+    auto asked = co_await runtime::until_cancelled(signal, std::move(asking), failure);
+    const bool kept = guard.keep();
+    const auto state = co_await boost::asio::this_coro::cancellation_state;
+    const bool client_left = state.cancelled() != boost::asio::cancellation_type::none;
+    if (failure && (kept || client_left)) std::rethrow_exception(failure);
+    if (asked && !*asked) co_return std::nullopt;  // it failed by itself
+    // a whole answer has given its slot back already
+    if (asked && (kept || !(*asked)->is_stream())) co_return std::move(*asked);
+    tried_[index] = false;
+    returning_ = true;
+    co_return std::nullopt;
 }
 
 /// Sends the request and reads of the answer what must be there before it is committed.

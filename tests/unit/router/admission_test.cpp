@@ -4,6 +4,9 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -15,48 +18,68 @@ namespace {
 
 namespace asio = boost::asio;
 
-std::shared_ptr<upstream::Backend> backend(unsigned per_model, unsigned in_all,
-                                           std::uint32_t index = 0) {
-    config::Backend settings;
-    settings.id = std::string(1, static_cast<char>('a' + index));
-    settings.max_concurrency = per_model;
-    settings.max_in_flight = in_all;
-    return std::make_shared<upstream::Backend>(settings, config::CircuitBreaker{}, index);
+Place place(std::string_view backend, std::string_view model, unsigned per_model,
+            unsigned in_all = 4) {
+    return {backend, model, {per_model, in_all}};
 }
 
-asio::awaitable<Result<Admitted>> enter(Admission& admission, std::vector<Place> places,
-                                        Admission::Settings settings, std::size_t& depth) {
+config::Queue queue_of(std::size_t max_size) {
+    config::Queue settings;
+    settings.max_size = max_size;
+    return settings;
+}
+
+/// A slot at once or after a wait, as a request looks for one.
+asio::awaitable<Result<std::optional<Admitted>>> enter(Admission& admission,
+                                                       std::vector<Place> places,
+                                                       Applicant applicant, Milliseconds timeout) {
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
-    co_return co_await admission.acquire(places, Priority::normal, kNever, settings, depth);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        auto permit = admission.try_acquire(places[i], applicant.level);
+        if (permit) co_return std::optional(Admitted{std::move(*permit), i});
+    }
+    const auto executor = co_await asio::this_coro::executor;
+    Stay stay(admission, executor, applicant);
+    auto entered = stay.enter(places, false);
+    if (!entered) co_return entered.error();
+    const TimePoint limit = applicant.since + timeout;
+    for (;;) {
+        auto waited = co_await stay.wait(limit, kNever);
+        if (!waited || *waited) co_return waited;
+        if (!stay.replace(places)) continue;
+    }
 }
 
 /// One request at the door.
 struct Guest {
     Guest(asio::io_context& context, Admission& admission, std::vector<Place> places,
-          Admission::Settings settings = {}) {
+          Milliseconds timeout = Milliseconds(60000), Priority level = Priority::normal) {
+        const Applicant applicant{level, "client", Clock::now(), admission.next_ticket()};
         asio::co_spawn(
-            context, enter(admission, std::move(places), settings, depth),
-            asio::bind_cancellation_slot(leave.slot(), [this](const std::exception_ptr& thrown,
-                                                              std::optional<Result<Admitted>> got) {
-                failed = thrown != nullptr;
-                result = std::move(got);
-            }));
+            context, enter(admission, std::move(places), applicant, timeout),
+            asio::bind_cancellation_slot(
+                leave.slot(), [this](const std::exception_ptr& thrown,
+                                     std::optional<Result<std::optional<Admitted>>> got) {
+                    failed = thrown != nullptr;
+                    result = std::move(got);
+                }));
     }
-    [[nodiscard]] bool inside() const { return result && result->has_value(); }
+    [[nodiscard]] bool inside() const { return result && result->has_value() && **result; }
+    [[nodiscard]] std::size_t place() const { return (**result)->place; }
     [[nodiscard]] Errc refused() const {
         return result && !*result ? result->error().code : Errc::internal;
     }
 
-    std::size_t depth = 0;
     asio::cancellation_signal leave;
-    std::optional<Result<Admitted>> result;
+    std::optional<Result<std::optional<Admitted>>> result;
     bool failed = false;
 };
 
 class AdmissionTest : public testing::Test {
   protected:
-    Guest& guest(std::vector<Place> places, Admission::Settings settings = {}) {
-        Guest& one = guests_.emplace_back(context_, admission_, std::move(places), settings);
+    Guest& guest(std::vector<Place> places, Milliseconds timeout = Milliseconds(60000),
+                 Priority level = Priority::normal) {
+        Guest& one = guests_.emplace_back(context_, admission_, std::move(places), timeout, level);
         turn();
         return one;
     }
@@ -65,22 +88,21 @@ class AdmissionTest : public testing::Test {
         context_.poll();
     }
 
+    Admission admission_;  // outlives the coroutines, which die with the context
     asio::io_context context_{1};
-    Admission admission_;
     std::deque<Guest> guests_;
 };
 
 TEST_F(AdmissionTest, CountsPerModelAndOverAll) {
-    const auto b = backend(1, 2);
-    Guest& one = guest({{b, "m"}});
-    Guest& same = guest({{b, "m"}});
-    Guest& other = guest({{b, "n"}});
-    Guest& third = guest({{b, "o"}});
+    const auto at = [](std::string_view model) { return place("b", model, 1, 2); };
+    Guest& one = guest({at("m")});
+    Guest& same = guest({at("m")});
+    Guest& other = guest({at("n")});
+    Guest& third = guest({at("o")});
     EXPECT_TRUE(one.inside());
     EXPECT_FALSE(same.result);
     EXPECT_TRUE(other.inside());
     EXPECT_FALSE(third.result) << "over max_in_flight";
-    EXPECT_EQ(third.depth, 1U);
     EXPECT_EQ(admission_.waiting(), 2U);
     EXPECT_EQ(admission_.in_flight(), 2U);
     other.result.reset();  // gives the slot back
@@ -90,20 +112,19 @@ TEST_F(AdmissionTest, CountsPerModelAndOverAll) {
 }
 
 TEST_F(AdmissionTest, TakesTheFirstFreePlaceInTheOrderGiven) {
-    const auto a = backend(1, 4, 0);
-    const auto b = backend(1, 4, 1);
-    EXPECT_EQ((*guest({{a, "m"}, {b, "m"}}).result)->place, 0U);
-    EXPECT_EQ((*guest({{a, "m"}, {b, "m"}}).result)->place, 1U);
-    EXPECT_EQ((*guest({{b, "x"}, {a, "x"}}).result)->place, 0U);
+    const std::vector<Place> both{place("a", "m", 1), place("b", "m", 1)};
+    EXPECT_EQ(guest(both).place(), 0U);
+    EXPECT_EQ(guest(both).place(), 1U);
+    EXPECT_EQ(guest({place("b", "x", 1), place("a", "x", 1)}).place(), 0U);
 }
 
 TEST_F(AdmissionTest, WhoCameFirstIsServedFirstAndANewcomerDoesNotPass) {
-    const auto b = backend(1, 4);
-    Guest& one = guest({{b, "m"}});
-    Guest& two = guest({{b, "m"}});
-    Guest& three = guest({{b, "m"}});
+    const auto b = place("b", "m", 1);
+    Guest& one = guest({b});
+    Guest& two = guest({b});
+    Guest& three = guest({b});
     one.result.reset();
-    Guest& four = guest({{b, "m"}});  // comes in the moment in which the slot was passed on
+    Guest& four = guest({b});  // comes in the moment in which the slot was passed on
     EXPECT_TRUE(two.inside());
     EXPECT_FALSE(three.result);
     EXPECT_FALSE(four.result);
@@ -113,10 +134,10 @@ TEST_F(AdmissionTest, WhoCameFirstIsServedFirstAndANewcomerDoesNotPass) {
 }
 
 TEST_F(AdmissionTest, AWaiterThatLeavesIsForgotten) {
-    const auto b = backend(1, 4);
-    Guest& one = guest({{b, "m"}});
-    Guest& two = guest({{b, "m"}});
-    Guest& three = guest({{b, "m"}});
+    const auto b = place("b", "m", 1);
+    Guest& one = guest({b});
+    Guest& two = guest({b});
+    Guest& three = guest({b});
     two.leave.emit(asio::cancellation_type::total);
     turn();
     EXPECT_EQ(admission_.waiting(), 1U);
@@ -127,10 +148,10 @@ TEST_F(AdmissionTest, AWaiterThatLeavesIsForgotten) {
 }
 
 TEST_F(AdmissionTest, ASlotGrantedToOneWhoLeavesInThatMomentIsPassedOn) {
-    const auto b = backend(1, 4);
-    Guest& one = guest({{b, "m"}});
-    Guest& two = guest({{b, "m"}});
-    Guest& three = guest({{b, "m"}});
+    const auto b = place("b", "m", 1);
+    Guest& one = guest({b});
+    Guest& two = guest({b});
+    Guest& three = guest({b});
     one.result.reset();  // granted to two, which has not run since
     two.leave.emit(asio::cancellation_type::total);
     turn();
@@ -142,12 +163,12 @@ TEST_F(AdmissionTest, ASlotGrantedToOneWhoLeavesInThatMomentIsPassedOn) {
 }
 
 TEST_F(AdmissionTest, AWaiterWhoseCoroutineIsDestroyedGivesItsSlotOn) {
-    const auto b = backend(1, 4);
+    const auto b = place("b", "m", 1);
     auto other = std::make_unique<asio::io_context>(1);
-    Guest& one = guest({{b, "m"}});
-    guests_.emplace_back(*other, admission_, std::vector<Place>{{b, "m"}});
+    Guest& one = guest({b});
+    guests_.emplace_back(*other, admission_, std::vector<Place>{b});
     other->poll();
-    Guest& three = guest({{b, "m"}});
+    Guest& three = guest({b});
     EXPECT_EQ(admission_.waiting(), 2U);
     one.result.reset();  // granted to the one whose context dies now
     other.reset();
@@ -156,40 +177,73 @@ TEST_F(AdmissionTest, AWaiterWhoseCoroutineIsDestroyedGivesItsSlotOn) {
 }
 
 TEST_F(AdmissionTest, BoundsTheQueueAndTheWait) {
-    const auto b = backend(1, 4);
-    Guest& one = guest({{b, "m"}});
-    Guest& late = guest({{b, "m"}}, {1, Milliseconds(1)});
-    Guest& full = guest({{b, "m"}}, {1, Milliseconds(1)});
+    admission_.configure(queue_of(1));
+    const auto b = place("b", "m", 1);
+    Guest& one = guest({b});
+    Guest& late = guest({b}, Milliseconds(1));
+    Guest& full = guest({b}, Milliseconds(1));
     EXPECT_EQ(full.refused(), Errc::queue_full);
-    EXPECT_EQ(full.depth, 1U);
+    EXPECT_GE(full.result->error().retry_after_s, 1);
     context_.restart();
     context_.run();
     EXPECT_EQ(late.refused(), Errc::queue_timeout);
+    EXPECT_GE(late.result->error().retry_after_s, 1);
     EXPECT_EQ(admission_.waiting(), 0U);
     EXPECT_TRUE(one.inside());
 }
 
+TEST_F(AdmissionTest, WhoIsEvictedHearsItAtOnce) {
+    admission_.configure(queue_of(1));
+    const auto b = place("b", "m", 1);
+    Guest& one = guest({b});
+    Guest& batch = guest({b}, Milliseconds(60000), Priority::best_effort);
+    Guest& high = guest({b}, Milliseconds(60000), Priority::high);
+    EXPECT_EQ(batch.refused(), Errc::queue_full);
+    EXPECT_FALSE(high.result);
+    one.result.reset();
+    turn();
+    EXPECT_TRUE(high.inside());
+}
+
+TEST_F(AdmissionTest, ALargerQueueOrMoreSlotsTakeEffectForWhoWaits) {
+    config::Queue settings;
+    settings.critical_overcommit = 0;
+    admission_.configure(settings);
+    const auto b = place("b", "m", 1);
+    Guest& one = guest({b});
+    Guest& critical = guest({b}, Milliseconds(60000), Priority::critical);
+    EXPECT_FALSE(critical.result);
+    settings.critical_overcommit = 1;
+    admission_.configure(settings);
+    turn();
+    EXPECT_TRUE(critical.inside());
+    EXPECT_TRUE(one.inside());
+}
+
 TEST_F(AdmissionTest, ClosingSendsEverybodyAway) {
-    const auto b = backend(1, 4);
-    Guest& one = guest({{b, "m"}});
-    Guest& two = guest({{b, "m"}});
+    const auto b = place("b", "m", 1);
+    Guest& one = guest({b});
+    Guest& two = guest({b});
     admission_.close();
     turn();
     EXPECT_EQ(two.refused(), Errc::shutting_down);
-    EXPECT_EQ(guest({{b, "n"}}).refused(), Errc::shutting_down);
+    EXPECT_EQ(guest({place("b", "n", 1)}).refused(), Errc::shutting_down);
     one.result.reset();
     EXPECT_EQ(admission_.in_flight(), 0U);
 }
 
 TEST_F(AdmissionTest, TellsWhoRunsAndWhoWaitsWhere) {
-    const auto a = backend(1, 1, 0);
-    const auto b = backend(1, 1, 1);
-    guest({{a, "m"}});
-    guest({{b, "m"}});
-    guest({{a, "m"}, {b, "m"}});
-    const std::vector<std::shared_ptr<upstream::Backend>> all{a, b};
+    struct Named {
+        std::string name;
+        [[nodiscard]] const std::string& id() const { return name; }
+    };
+    const Named a{"a"};
+    const Named b{"b"};
+    guest({place("a", "m", 1, 1)});
+    guest({place("b", "m", 1, 1)});
+    guest({place("a", "m", 1, 1), place("b", "m", 1, 1)});
     std::vector<Occupancy> out;
-    admission_.occupancy(all, out);
+    admission_.occupancy(std::vector<const Named*>{&a, &b}, out);
     ASSERT_EQ(out.size(), 2U);
     for (const Occupancy& one : out) {
         EXPECT_EQ(one.in_flight, 1U);
@@ -206,24 +260,26 @@ asio::awaitable<void> come_and_go(Admission& admission, std::vector<Place> place
     auto executor = co_await asio::this_coro::executor;
     asio::steady_timer timer(executor);
     for (int i = 0; i < rounds; ++i) {
-        std::size_t depth = 0;
         // some give up after no time at all, in the middle of being granted
-        const Admission::Settings settings{1000, Milliseconds(random() % 3 == 0 ? 0 : 5000)};
-        auto admitted =
-            co_await admission.acquire(places, Priority::normal, kNever, settings, depth);
+        const Milliseconds timeout(random() % 3 == 0 ? 0 : 5000);
+        const auto level = static_cast<Priority>(random() % 3);
+        const Applicant applicant{level, "client", Clock::now(), admission.next_ticket()};
+        auto entering = enter(admission, places, applicant, timeout);
+        auto admitted = co_await std::move(entering);
         if (!admitted) continue;
         if (++inside > limit) over = true;
         if (random() % 2 == 0) {
             timer.expires_after(std::chrono::microseconds(random() % 50));
             co_await timer.async_wait(asio::use_awaitable);
         }
+        if (random() % 8 == 0) admission.reconsider();
         --inside;
     }
 }
 
 TEST(Admission, HoldsItsBoundsUnderManyThreads) {
     Admission admission;
-    const std::vector<Place> places{{backend(2, 2, 0), "m"}, {backend(1, 1, 1), "m"}};
+    const std::vector<Place> places{place("a", "m", 2, 2), place("b", "m", 1, 1)};
     std::atomic<int> inside{0};
     std::atomic<bool> over{false};
     std::vector<std::thread> threads;

@@ -1,0 +1,145 @@
+#pragma once
+
+#include "router/client_shares.hpp"
+#include "router/queue_waiter.hpp"
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace ollama_proxy::router {
+
+namespace queue_detail {
+
+using SeatList = intrusive::list<Seat, intrusive::member_hook<Seat, Hook, &Seat::hook>,
+                                 intrusive::constant_time_size<false>>;
+
+using LevelList = intrusive::list<Waiter, intrusive::member_hook<Waiter, Hook, &Waiter::in_level>,
+                                  intrusive::constant_time_size<false>>;
+
+struct Line;
+
+/// Those who wait for one model on one backend, a list per level, oldest first.
+struct Group {
+    std::string_view model;  ///< the key under which the line keeps it
+    Line* line = nullptr;
+    std::size_t size = 0;
+    std::array<SeatList, kPriorities> levels;
+};
+
+/// Those who wait for one backend.
+struct Line {
+    std::string_view backend;
+    TextMap<Group> groups;
+    std::array<std::size_t, kPriorities> waiting{};
+};
+
+}  // namespace queue_detail
+
+/// Who waits, in which order, and who has to go when there are too many. Four levels, first come
+/// first served within one; ageing lifts a waiter for the order alone. A waiter stands in line at
+/// every place that it may use, so that different models and backends never block each other.
+/// Pure: takes `now`, owns no waiter, touches no lock. A waiter must be removed before it dies.
+class PriorityQueue {
+  public:
+    struct Settings {
+        std::size_t max_size = 512;
+        Milliseconds aging{5000};
+    };
+
+    PriorityQueue() = default;
+    PriorityQueue(const PriorityQueue&) = delete;
+    PriorityQueue& operator=(const PriorityQueue&) = delete;
+
+    void configure(const Settings& settings) { settings_ = settings; }
+    [[nodiscard]] const Settings& settings() const { return settings_; }
+
+    struct Entry {
+        bool entered = false;       ///< false: the queue is full of what matters as much
+        Waiter* evicted = nullptr;  ///< who had to go for it; out of the queue already
+    };
+    /// Puts a waiter in line at all its places. Full: the client with most waiters loses its
+    /// youngest of its lowest level, else the youngest of the lowest level in all goes for one of
+    /// a higher level, else the new one is not taken. `returning`: it held a slot or waited before,
+    /// so a younger one of its own level goes for it too.
+    [[nodiscard]] Entry push(Waiter& waiter, std::span<const Place> places, bool returning = false);
+    /// Takes a waiter out. Cost: its places, whatever the length of the queue.
+    void remove(Waiter& waiter);
+    /// Where a waiter may go has changed; it keeps its position by its ticket.
+    void replace(Waiter& waiter, std::span<const Place> places);
+
+    struct Choice {
+        Waiter* waiter = nullptr;
+        Place place;            ///< views of the queue's own: valid until it is removed
+        std::size_t index = 0;  ///< of the place in what the waiter asked for
+    };
+    /// The first in order of those who wait for `backend` and for whom
+    /// `may(place, level, aged)` holds. Looks at the oldest of each level and model only.
+    template <class May>
+    [[nodiscard]] Choice next(std::string_view backend, TimePoint now, const May& may) const;
+
+    /// The level that counts for the order: one more per `aging` since its arrival.
+    [[nodiscard]] std::size_t level_at(const Waiter& waiter, TimePoint now) const {
+        return lifted(waiter.level, waiter.since, now);
+    }
+    [[nodiscard]] std::size_t lifted(Priority level, TimePoint since, TimePoint now) const;
+
+    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] const std::array<std::size_t, kPriorities>& by_level() const { return sizes_; }
+    /// How many of each level may use a backend.
+    [[nodiscard]] std::array<std::size_t, kPriorities> waiting_for(std::string_view backend) const;
+    [[nodiscard]] static bool waits_for(const Waiter& waiter, std::string_view backend);
+    /// Calls `f(Waiter&)` for everybody, by level; `f` may remove the one it is given.
+    template <class F>
+    void for_each(const F& f);
+
+  private:
+    void enter(Waiter& waiter, std::span<const Place> places);
+    void sit_down(Waiter& waiter, std::span<const Place> places);
+    void stand_up(Waiter& waiter);
+    [[nodiscard]] Waiter* loser_for(const Waiter& arrival, bool returning);
+
+    Settings settings_;
+    std::size_t size_ = 0;
+    std::array<std::size_t, kPriorities> sizes_{};
+    std::array<queue_detail::LevelList, kPriorities> levels_;  ///< everybody, oldest first
+    TextMap<queue_detail::Line> lines_;                        ///< by backend
+    ClientShares shares_;
+};
+
+template <class May>
+PriorityQueue::Choice PriorityQueue::next(std::string_view backend, TimePoint now,
+                                          const May& may) const {
+    Choice best;
+    std::size_t best_level = 0;
+    const auto line = lines_.find(backend);
+    if (line == lines_.end()) return best;
+    for (const auto& [model, group] : line->second.groups) {
+        for (std::size_t level = 0; level < kPriorities; ++level) {
+            if (group.levels[level].empty()) continue;
+            // the oldest of a level is the one that was lifted most: who comes behind it never
+            // may what it may not
+            const queue_detail::Seat& seat = group.levels[level].front();
+            const std::size_t lifted = level_at(*seat.waiter, now);
+            const bool first = !best.waiter || lifted > best_level ||
+                               (lifted == best_level && seat.waiter->ticket < best.waiter->ticket);
+            if (!first) continue;
+            const Place place{line->second.backend, group.model, seat.capacity};
+            if (!may(place, static_cast<Priority>(level), lifted > level)) continue;
+            best = {seat.waiter, place, seat.place};
+            best_level = lifted;
+        }
+    }
+    return best;
+}
+
+template <class F>
+void PriorityQueue::for_each(const F& f) {
+    for (queue_detail::LevelList& level : levels_) {
+        for (auto it = level.begin(); it != level.end();) f(*it++);
+    }
+}
+
+}  // namespace ollama_proxy::router

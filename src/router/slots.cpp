@@ -1,0 +1,63 @@
+#include "router/slots.hpp"
+
+namespace ollama_proxy::router {
+namespace {
+
+/// What is left of `slots` when some are reserved: never nothing.
+std::size_t unreserved(unsigned slots, unsigned reserved) {
+    return slots > reserved ? slots - reserved : 1;
+}
+
+constexpr int kHoldMemory = 8;  ///< a new hold counts for one part in so many
+
+}  // namespace
+
+SlotKind BackendSlots::may_take(std::string_view model, const Capacity& capacity, Priority level,
+                                bool aged, const SlotRules& rules) const {
+    const auto found = models_.find(model);
+    const OfModel of_model = found == models_.end() ? OfModel{} : found->second;
+    if (of_model.plain >= capacity.per_model || plain_ >= capacity.in_all) {
+        const bool over = level == Priority::critical && extra_ < rules.critical_overcommit;
+        return over ? SlotKind::extra : SlotKind::none;
+    }
+    if (level != Priority::best_effort || rules.reserved == 0) return SlotKind::plain;
+    const std::size_t best_effort = running_[static_cast<std::size_t>(Priority::best_effort)];
+    const std::size_t here = aged ? of_model.best_effort : of_model.plain;
+    const std::size_t everywhere = aged ? best_effort : plain_;
+    const bool leaves_enough = here < unreserved(capacity.per_model, rules.reserved) &&
+                               everywhere < unreserved(capacity.in_all, rules.reserved);
+    return leaves_enough ? SlotKind::plain : SlotKind::none;
+}
+
+void BackendSlots::take(std::string_view model, Priority level, SlotKind kind) {
+    ++running_[static_cast<std::size_t>(level)];
+    if (kind == SlotKind::extra) {
+        ++extra_;
+        return;
+    }
+    auto found = models_.find(model);
+    if (found == models_.end()) found = models_.emplace(model, OfModel{}).first;
+    ++found->second.plain;
+    if (level == Priority::best_effort) ++found->second.best_effort;
+    ++plain_;
+}
+
+void BackendSlots::release(const HeldSlot& slot, std::optional<Clock::duration> held) {
+    --running_[static_cast<std::size_t>(slot.level)];
+    if (slot.kind == SlotKind::extra) {
+        --extra_;
+    } else {
+        const auto found = models_.find(slot.model);
+        if (slot.level == Priority::best_effort) --found->second.best_effort;
+        if (--found->second.plain == 0) models_.erase(found);
+        --plain_;
+    }
+    if (held) hold_ = hold_ ? *hold_ + (*held - *hold_) / kHoldMemory : *held;
+}
+
+std::size_t BackendSlots::plain(std::string_view model) const {
+    const auto found = models_.find(model);
+    return found == models_.end() ? 0 : found->second.plain;
+}
+
+}  // namespace ollama_proxy::router
