@@ -53,6 +53,7 @@ debian_packages() {
     if wants build; then
         echo cmake ninja-build g++ pkg-config ccache mold git ca-certificates
         echo libssl-dev libyaml-cpp-dev libspdlog-dev nlohmann-json3-dev libsimdjson-dev libcli11-dev
+        echo libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev
         # Debian 12's default Boost is 1.74; 1.81 is there beside it, and the two exclude each other.
         case ${ID:-}:${VERSION_ID:-} in
             debian:12) echo libboost1.81-dev libboost-url1.81-dev ;;
@@ -104,6 +105,7 @@ fedora_packages() {
     if wants build; then
         echo cmake ninja-build gcc-c++ pkgconf-pkg-config ccache mold git-core
         echo boost-devel openssl-devel yaml-cpp-devel spdlog-devel json-devel simdjson-devel cli11-devel
+        echo grpc-devel grpc-plugins protobuf-devel protobuf-compiler
     fi
     if wants test; then
         echo gtest-devel gmock-devel python3

@@ -1,5 +1,6 @@
 #include "app/daemon.hpp"
 
+#include "app/grpc_front_end.hpp"
 #include "ollama_proxy/efficiency/controller.hpp"
 #include "ollama_proxy/http/server.hpp"
 #include "ollama_proxy/monitors/resource_monitor.hpp"
@@ -38,7 +39,8 @@ struct Daemon::Impl {
                      [this](auto policy) { router.set_policy(std::move(policy)); }),
           monitor(config),
           limits(std::make_shared<access::ClientLimits>(config->server)),
-          server(control, workers, router, efficiency, limits, config) {
+          server(control, workers, router, efficiency, limits, config),
+          grpc(control, workers, router, efficiency, limits, config) {
         monitor.subscribe([this](const auto& snapshot) {
             router.set_system(snapshot);
             efficiency.set_system(*snapshot);
@@ -46,7 +48,12 @@ struct Daemon::Impl {
     }
 
     static asio::awaitable<void> wind_down(Impl& self, Milliseconds grace) {
+        const TimePoint end = Clock::now() + grace;
+        self.grpc.stop_accepting();
         co_await self.server.stop(grace);
+        // its calls have had the same grace meanwhile
+        const auto left = std::chrono::duration_cast<Milliseconds>(end - Clock::now());
+        co_await self.grpc.stop(std::max(left, Milliseconds(0)));
         self.monitor.stop();
         self.efficiency.stop();
         self.router.stop();
@@ -62,6 +69,7 @@ struct Daemon::Impl {
     monitors::ResourceMonitor monitor;
     std::shared_ptr<access::ClientLimits> limits;
     http::Server server;
+    GrpcFrontEnd grpc;
     std::thread control_thread;
 };
 
@@ -72,6 +80,7 @@ Daemon::~Daemon() { stop(Milliseconds(0)); }
 
 std::optional<Error> Daemon::start() {
     if (auto error = impl_->server.listen()) return error;
+    if (auto error = impl_->grpc.listen()) return error;
     impl_->workers.start();
     impl_->control_thread = std::thread([impl = impl_.get()] {
         pthread_setname_np(pthread_self(), "control");
@@ -81,11 +90,16 @@ std::optional<Error> Daemon::start() {
         impl->router.start();
         impl->monitor.start();
         impl->server.start();
+        impl->grpc.start();
     });
     return std::nullopt;
 }
 
 std::vector<asio::ip::tcp::endpoint> Daemon::endpoints() const { return impl_->server.endpoints(); }
+
+std::vector<asio::ip::tcp::endpoint> Daemon::grpc_endpoints() const {
+    return impl_->grpc.endpoints();
+}
 
 void Daemon::stop(Milliseconds grace) {
     if (!impl_->control_thread.joinable()) return;

@@ -27,8 +27,11 @@ class Daemon {
     /// At most once.
     [[nodiscard]] std::optional<Error> start();
 
-    /// Where it listens, with the real ports; empty before `start()`.
+    /// Where it listens for HTTP, with the real ports; empty before `start()`.
     [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> endpoints() const;
+
+    /// The same for gRPC; empty also where it is off or this build has none.
+    [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> grpc_endpoints() const;
 
     /// Refuses new requests, gives those in progress `grace`, then ends them. Returns when no
     /// thread of it is left. Nothing happens when it does not run.

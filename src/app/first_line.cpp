@@ -3,10 +3,17 @@
 namespace ollama_proxy::app {
 namespace {
 
-std::string url_of(const boost::asio::ip::tcp::endpoint& endpoint) {
-    const std::string host = endpoint.address().to_string();
-    return "http://" + (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" +
-           std::to_string(endpoint.port());
+using Endpoints = std::vector<boost::asio::ip::tcp::endpoint>;
+
+std::string addresses_of(const Endpoints& endpoints, std::string_view scheme) {
+    std::string out;
+    for (const auto& endpoint : endpoints) {
+        const std::string host = endpoint.address().to_string();
+        out += out.empty() ? "" : ", ";
+        out += std::string(scheme) + (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" +
+               std::to_string(endpoint.port());
+    }
+    return out;
 }
 
 std::string backends_of(const config::Config& config) {
@@ -23,12 +30,9 @@ std::string backends_of(const config::Config& config) {
 
 }  // namespace
 
-std::string first_line(const config::Config& config,
-                       const std::vector<boost::asio::ip::tcp::endpoint>& endpoints) {
-    std::string addresses;
-    for (const auto& endpoint : endpoints) {
-        addresses += (addresses.empty() ? "" : ", ") + url_of(endpoint);
-    }
+std::string first_line(const config::Config& config, const Endpoints& http, const Endpoints& grpc) {
+    std::string addresses = addresses_of(http, "http://");
+    if (!grpc.empty()) addresses += ", gRPC on " + addresses_of(grpc, "");
     return version_text() + " listening on " + addresses + ", " + backends_of(config) +
            ", configuration: " + config.source;
 }

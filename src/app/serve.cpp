@@ -3,6 +3,7 @@
 #include "app/daemon.hpp"
 #include "app/demo_machine.hpp"
 #include "app/discovery.hpp"
+#include "app/grpc_front_end.hpp"
 #include "app/load_configuration.hpp"
 #include "app/stop_signals.hpp"
 #include "ollama_proxy/telemetry/access_log.hpp"
@@ -99,11 +100,14 @@ int serve(const Options& options, const config::Environment& environment) {
         return 1;
     }
     const auto endpoints = daemon.endpoints();
-    std::printf("%s\n", first_line(*config, endpoints).c_str());
+    std::printf("%s\n", first_line(*config, endpoints, daemon.grpc_endpoints()).c_str());
     std::fflush(stdout);
 
     for (const std::string& warning : loaded.warnings) telemetry::log_warn(warning);
     warn_when_open_to_all(*config, endpoints);
+    if (config->server.grpc_port && !GrpcFrontEnd::is_built_in()) {
+        telemetry::log_warn("this build has no gRPC: server.grpc_port is not served");
+    }
     if (named != config->router.default_backend) {
         telemetry::log_warn("router.default_backend names no backend that is there",
                             {{"id", named}});

@@ -16,6 +16,7 @@ namespace ollama_proxy::app {
 /// The first line on standard output: version, addresses, backends, where the configuration came
 /// from.
 [[nodiscard]] std::string first_line(const config::Config& config,
-                                     const std::vector<boost::asio::ip::tcp::endpoint>& endpoints);
+                                     const std::vector<boost::asio::ip::tcp::endpoint>& http,
+                                     const std::vector<boost::asio::ip::tcp::endpoint>& grpc);
 
 }  // namespace ollama_proxy::app

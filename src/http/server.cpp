@@ -128,23 +128,14 @@ void Server::start() {
 
 namespace {
 
-/// Looks ten milliseconds apart whether all sessions have ended: once in the life of a daemon.
-awaitable<void> until_empty(runtime::TaskGroup& group, TimePoint limit) {
-    asio::steady_timer timer(co_await asio::this_coro::executor);
-    while (group.size() > 0 && Clock::now() < limit) {
-        timer.expires_after(Milliseconds(10));
-        co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-    }
-}
-
 awaitable<void> drain_worker(WorkerSessions& sessions, TimePoint end) {
-    co_await until_empty(sessions.group, end);
+    co_await sessions.group.until_empty(end);
     if (sessions.group.size() == 0) co_return;
     sessions.group.cancel(asio::cancellation_type::total);
-    co_await until_empty(sessions.group, Clock::now() + kAfterCut);
+    co_await sessions.group.until_empty(Clock::now() + kAfterCut);
     sessions.group.cancel(asio::cancellation_type::terminal);
     for (Session& session : sessions.sessions) session.close();
-    co_await until_empty(sessions.group, Clock::now() + kAfterCut);
+    co_await sessions.group.until_empty(Clock::now() + kAfterCut);
 }
 
 }  // namespace

@@ -1,22 +1,15 @@
 #include "http/session.hpp"
 
 namespace ollama_proxy::http {
+using access::kSpare;
+using access::kSpareBestEffort;
+using access::over_budget;
 using boost::asio::awaitable;
 
 namespace {
 
-// shares of the byte budget that stay free for others (failures contract, row 34)
-constexpr unsigned kSpareBestEffort = 15;
-constexpr unsigned kSpare = 5;
 /// Memory for a body whose length was only announced.
 constexpr std::size_t kFirstReserve = 256 * 1024;
-
-Error over_budget() {
-    Error error = make_error(Errc::overloaded,
-                             "too many request bodies are held at the moment; try again later");
-    error.retry_after_s = 1;
-    return error;
-}
 
 }  // namespace
 

@@ -75,4 +75,12 @@ asio::awaitable<void> TaskGroup::until_empty() {
     }
 }
 
+asio::awaitable<void> TaskGroup::until_empty(TimePoint limit) {
+    asio::steady_timer timer(executor_);
+    while (size_ > 0 && Clock::now() < limit) {
+        timer.expires_after(Milliseconds(10));
+        co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+}
+
 }  // namespace ollama_proxy::runtime

@@ -29,7 +29,7 @@ void instead_of_default(T& setting, const T& usual, const T& value) {
 config::Config for_a_test(config::Config config, const std::filesystem::path& state) {
     const config::Config usual;
     config.server.http_port = 0;
-    config.server.grpc_port.reset();
+    if (config.server.grpc_port == usual.server.grpc_port) config.server.grpc_port.reset();
     instead_of_default(config.server.workers, usual.server.workers, kWorkers);
     instead_of_default(config.health.interval, usual.health.interval, kProbeInterval);
     instead_of_default(config.health.idle_interval, usual.health.idle_interval, kProbeInterval);
@@ -51,6 +51,8 @@ TestDaemon::TestDaemon(config::Config config) {
     daemon_ = std::make_unique<app::Daemon>(std::move(ready));
     if (const auto error = daemon_->start()) throw std::runtime_error(error->message);
     port_ = daemon_->endpoints().at(0).port();
+    const auto grpc = daemon_->grpc_endpoints();
+    if (!grpc.empty()) grpc_port_ = grpc.front().port();
 }
 
 TestDaemon::TestDaemon(const std::string& yaml, const config::Environment& environment)

@@ -17,9 +17,9 @@
 namespace ollama_proxy::support {
 
 /// A whole daemon in this process, on a free port of 127.0.0.1. What a configuration leaves at its
-/// default becomes what a test wants: two workers, probes every 50 ms, no gRPC, no sensors, no
-/// D-Bus, its state in a folder of its own, a log of errors only.
-/// Thread: the test's, except `port()`.
+/// default becomes what a test wants: two workers, probes every 50 ms, no gRPC unless asked for, no
+/// sensors, no D-Bus, its state in a folder of its own, a log of errors only. Thread: the test's,
+/// except `port()`.
 class TestDaemon {
   public:
     explicit TestDaemon(config::Config config);
@@ -30,6 +30,8 @@ class TestDaemon {
     TestDaemon& operator=(const TestDaemon&) = delete;
 
     [[nodiscard]] std::uint16_t port() const { return port_; }
+    /// 0 unless the configuration says `grpc_port: 0`.
+    [[nodiscard]] std::uint16_t grpc_port() const { return grpc_port_; }
     [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
 
     /// Stops as the program does at SIGTERM; returns when no thread of it is left.
@@ -49,6 +51,7 @@ class TestDaemon {
     TempDir state_;
     std::unique_ptr<app::Daemon> daemon_;
     std::uint16_t port_ = 0;
+    std::uint16_t grpc_port_ = 0;
 };
 
 /// One entry of `backends:` for a server on 127.0.0.1; `more` are further lines of the entry, such

@@ -1,11 +1,25 @@
 #pragma once
 
+#include "ollama_proxy/common/error.hpp"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
 namespace ollama_proxy::access {
+
+// Shares of the budget, in per cent, that stay free for others: best-effort work is shed first.
+inline constexpr unsigned kSpareBestEffort = 15;
+inline constexpr unsigned kSpare = 5;
+
+/// What a client hears for whose body there is no room.
+[[nodiscard]] inline Error over_budget() {
+    Error error = make_error(Errc::overloaded,
+                             "too many request bodies are held at the moment; try again later");
+    error.retry_after_s = 1;
+    return error;
+}
 
 /// Bytes of request bodies that are held in memory, over all connections. Thread: any.
 class ByteBudget {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "ollama_proxy/common/clock.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -35,6 +37,8 @@ class TaskGroup {
     [[nodiscard]] std::size_t size() const { return size_; }
     /// Completes when no task is left. Cancelling it leaves the group as it is.
     [[nodiscard]] boost::asio::awaitable<void> until_empty();
+    /// The same, but not beyond `limit`. It looks every ten milliseconds: for winding down.
+    [[nodiscard]] boost::asio::awaitable<void> until_empty(TimePoint limit);
 
   private:
     struct Entry {

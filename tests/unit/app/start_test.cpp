@@ -85,12 +85,14 @@ TEST(FirstLine, SaysVersionAddressesBackendsAndSource) {
     config.backends[2].id = "b";
     const std::vector<tcp::endpoint> endpoints{{make_address("127.0.0.1"), 8080},
                                                {make_address("::1"), 8081}};
-    const std::string line = first_line(config, endpoints);
+    const std::string line = first_line(config, endpoints, {});
     EXPECT_THAT(line, ::testing::StartsWith(version_text()));
     EXPECT_THAT(line, EndsWith(" listening on http://127.0.0.1:8080, http://[::1]:8081, "
                                "2 backends (a, b), configuration: /etc/x.yaml"));
     config.backends.clear();
-    EXPECT_THAT(first_line(config, endpoints), HasSubstr(", no backends, "));
+    EXPECT_THAT(first_line(config, endpoints, {}), HasSubstr(", no backends, "));
+    EXPECT_THAT(first_line(config, endpoints, endpoints),
+                HasSubstr("[::1]:8081, gRPC on 127.0.0.1:8080, [::1]:8081, no backends, "));
 }
 
 }  // namespace

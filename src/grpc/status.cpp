@@ -1,0 +1,51 @@
+#include "grpc/status.hpp"
+
+namespace ollama_proxy::grpc_api {
+
+StatusCode status_code(Errc code, bool deadline_passed) {
+    switch (code) {
+        case Errc::invalid_request:
+        case Errc::invalid_framing:
+        case Errc::backend_not_found:
+        case Errc::unsupported_encoding:
+        case Errc::uri_too_long:
+            return StatusCode::invalid_argument;
+        case Errc::forbidden_host:
+        case Errc::forbidden_origin:
+        case Errc::permission_denied:
+            return StatusCode::permission_denied;
+        case Errc::invalid_api_key:
+            return StatusCode::unauthenticated;
+        case Errc::model_not_found:
+        case Errc::route_not_found:
+            return StatusCode::not_found;
+        case Errc::queue_full:
+        case Errc::rate_limited:
+        case Errc::request_too_large:
+        case Errc::header_too_large:
+            return StatusCode::resource_exhausted;
+        case Errc::not_supported:
+        case Errc::method_not_allowed:
+            return StatusCode::unimplemented;
+        case Errc::queue_timeout:
+        case Errc::upstream_timeout:
+            return deadline_passed ? StatusCode::deadline_exceeded : StatusCode::unavailable;
+        case Errc::no_available_backends:
+        case Errc::overloaded:
+        case Errc::shutting_down:
+        case Errc::upstream_stalled:
+        case Errc::request_timeout:
+            return StatusCode::unavailable;
+        case Errc::cancelled:
+            return deadline_passed ? StatusCode::deadline_exceeded : StatusCode::cancelled;
+        case Errc::bad_gateway:
+        case Errc::upstream_refused:
+        case Errc::internal:
+        case Errc::config:
+        case Errc::io:
+            break;
+    }
+    return StatusCode::internal;
+}
+
+}  // namespace ollama_proxy::grpc_api
