@@ -32,10 +32,13 @@ struct WorkerSessions {
     List sessions;
 
     void start(std::shared_ptr<Shared> shared, tcp::socket socket) {
-        group.spawn(serve(std::move(shared), std::move(socket)));
+        group.spawn([&](asio::cancellation_signal& own) {
+            return serve(std::move(shared), std::move(socket), own);
+        });
     }
-    awaitable<void> serve(std::shared_ptr<Shared> shared, tcp::socket socket) {
-        Session session(std::move(shared), std::move(socket), worker);
+    awaitable<void> serve(std::shared_ptr<Shared> shared, tcp::socket socket,
+                          asio::cancellation_signal& own) {
+        Session session(std::move(shared), std::move(socket), worker, own);
         sessions.push_back(session);
         co_await session.run();
     }

@@ -13,8 +13,9 @@ namespace ollama_proxy::http {
 using boost::asio::awaitable;
 
 Session::Session(std::shared_ptr<Shared> shared, boost::asio::ip::tcp::socket socket,
-                 runtime::Worker& worker)
+                 runtime::Worker& worker, boost::asio::cancellation_signal& own)
     : shared_(std::move(shared)),
+      own_(own),
       server_(shared_->config->server),
       downstream_(std::move(socket), worker, server_.limits.header_bytes),
       local_address_(downstream_.local_address()),
@@ -111,10 +112,12 @@ awaitable<Session::After> Session::refuse_head(const Error& error) {
     client_ = peer_address_;
     body_unread_ = true;
     note_error(error);
-    const Reply reply = error_reply(request_.dialect, error);
-    co_return co_await send(reply);
+    Reply reply = error_reply(request_.dialect, error);
+    co_return co_await send(std::move(reply));
 }
 
+/// One request whose head is there. Not a coroutine, and whom it chooses is awaited by `run`: a
+/// frame here would be held by every stream.
 awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
     request_ = make_request(head, Clock::now());
     common_ = {request_.request_id, {}};
@@ -123,7 +126,35 @@ awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
     close_after_ = false;
     client_ = peer_address_;
     body_unread_ = request_.has_body();
-    co_return co_await dispatch(head);
+    Permission needed = Permission::none;
+    if (const auto refused = check_gates(needed)) {
+        downstream_.consume(head.size);
+        note_error(*refused);
+        Reply reply = error_reply(request_.dialect, *refused);
+        if (refused->code == Errc::method_not_allowed) {
+            reply.fields += "Allow: " + allow_list(allowed_verbs()) + "\r\n";
+        }
+        return send(std::move(reply));
+    }
+    if (request_.verb == kOptions) {
+        downstream_.consume(head.size);
+        return send(preflight_reply());
+    }
+    switch (request_.route->handler) {
+        case Handler::inference:
+            return serve_inference(head);
+        case Handler::management:
+            return serve_management(head, false);
+        case Handler::blob:
+            return serve_management(head, true);
+        case Handler::explain:
+            return serve_explain(head);
+        case Handler::set_efficiency:
+            return serve_set_efficiency(head);
+        default:
+            downstream_.consume(head.size);
+            return serve_status();
+    }
 }
 
 /// Host, origin, verb, key, rate, encoding and announced size: all before a byte of the body.
@@ -173,41 +204,16 @@ std::uint8_t Session::allowed_verbs() const {
     return (request_.route ? verbs_of(request_.path) : kAny) | kOptions;
 }
 
-awaitable<Session::After> Session::dispatch(const codec::RequestHead& head) {
-    Permission needed = Permission::none;
-    if (const auto refused = check_gates(needed)) {
-        downstream_.consume(head.size);
-        note_error(*refused);
-        Reply reply = error_reply(request_.dialect, *refused);
-        if (refused->code == Errc::method_not_allowed) {
-            reply.fields += "Allow: " + allow_list(allowed_verbs()) + "\r\n";
-        }
-        co_return co_await send(reply);
-    }
-    if (request_.verb == kOptions) {
-        downstream_.consume(head.size);
-        const std::string allow = allow_list(allowed_verbs());
-        Reply reply{204, {}, {}, "Allow: " + allow + "\r\n"};
-        append_preflight(reply.fields, allow, request_.asked_headers, request_.private_network);
-        co_return co_await send(reply);
-    }
-    switch (request_.route->handler) {
-        case Handler::inference:
-            co_return co_await serve_inference(head);
-        case Handler::management:
-            co_return co_await serve_management(head, false);
-        case Handler::blob:
-            co_return co_await serve_management(head, true);
-        case Handler::explain:
-            co_return co_await serve_explain(head);
-        case Handler::set_efficiency:
-            co_return co_await serve_set_efficiency(head);
-        default:
-            break;
-    }
-    downstream_.consume(head.size);
-    const Reply reply = co_await status_reply();
-    co_return co_await send(reply);
+Reply Session::preflight_reply() const {
+    const std::string allow = allow_list(allowed_verbs());
+    Reply reply{204, {}, {}, "Allow: " + allow + "\r\n"};
+    append_preflight(reply.fields, allow, request_.asked_headers, request_.private_network);
+    return reply;
+}
+
+awaitable<Session::After> Session::serve_status() {
+    Reply reply = co_await status_reply();
+    co_return co_await send(std::move(reply));
 }
 
 awaitable<Reply> Session::status_reply() {

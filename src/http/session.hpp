@@ -22,7 +22,7 @@ class Session : public boost::intrusive::list_base_hook<
                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
   public:
     Session(std::shared_ptr<Shared> shared, boost::asio::ip::tcp::socket socket,
-            runtime::Worker& worker);
+            runtime::Worker& worker, boost::asio::cancellation_signal& own);
     ~Session();
 
     /// Serves until the connection ends. Cancelling (total) ends it; a stream that is running gets
@@ -46,10 +46,11 @@ class Session : public boost::intrusive::list_base_hook<
     // session.cpp: heads, gates, dispatch
     boost::asio::awaitable<bool> read_head(codec::RequestHead& head);
     boost::asio::awaitable<After> refuse_head(const Error& error);
-    boost::asio::awaitable<After> serve(const codec::RequestHead& head);
+    [[nodiscard]] boost::asio::awaitable<After> serve(const codec::RequestHead& head);
     [[nodiscard]] std::optional<Error> check_gates(Permission& needed);
     [[nodiscard]] std::uint8_t allowed_verbs() const;
-    boost::asio::awaitable<After> dispatch(const codec::RequestHead& head);
+    [[nodiscard]] Reply preflight_reply() const;
+    boost::asio::awaitable<After> serve_status();
     boost::asio::awaitable<Reply> status_reply();
 
     // session_body.cpp
@@ -68,6 +69,11 @@ class Session : public boost::intrusive::list_base_hook<
     boost::asio::awaitable<bool> send_continue();
 
     // session_relay.cpp
+    [[nodiscard]] std::optional<Error> take_head(const codec::RequestHead& head,
+                                                 router::InferenceRequest& request);
+    [[nodiscard]] std::optional<Error> take_scan(router::InferenceRequest& request);
+    [[nodiscard]] router::RequestContext request_context() const;
+    boost::asio::awaitable<After> refuse_early(Error error);
     boost::asio::awaitable<After> serve_inference(const codec::RequestHead& head);
     boost::asio::awaitable<After> serve_management(const codec::RequestHead& head, bool is_blob);
     boost::asio::awaitable<After> answer_with(
@@ -91,7 +97,7 @@ class Session : public boost::intrusive::list_base_hook<
     boost::asio::awaitable<After> serve_set_efficiency(const codec::RequestHead& head);
 
     // session_reply.cpp
-    boost::asio::awaitable<After> send(const Reply& reply, const router::RouteInfo* info = nullptr);
+    boost::asio::awaitable<After> send(Reply reply, const router::RouteInfo* info = nullptr);
     [[nodiscard]] std::string head_of(int status, std::string_view fields,
                                       const router::RouteInfo* info, std::string_view framing);
     [[nodiscard]] After after_reply() const;
@@ -99,6 +105,7 @@ class Session : public boost::intrusive::list_base_hook<
     void finish_record();
 
     std::shared_ptr<Shared> shared_;
+    boost::asio::cancellation_signal& own_;  ///< cancels this session's coroutine
     const config::Server& server_;
     Downstream downstream_;
     std::string local_address_;

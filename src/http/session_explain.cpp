@@ -31,17 +31,10 @@ awaitable<Session::After> Session::serve_explain(const codec::RequestHead& head)
             error = co_await read_body(request.body, lease, false);
         }
     }
-    if (error && error->code == Errc::cancelled) {
-        note_error(*error);
-        finish_record();
-        co_return After::close;
-    }
-    Result<Reply> reply = error ? Result<Reply>(*error) : explained(request);
-    if (!reply) {
-        note_error(reply.error());
-        reply = error_reply(request_.dialect, reply.error());
-    }
-    co_return co_await send(*reply);
+    if (error) co_return co_await refuse_early(std::move(*error));
+    Result<Reply> reply = explained(request);
+    if (!reply) co_return co_await refuse_early(reply.error());
+    co_return co_await send(std::move(*reply));
 }
 
 }  // namespace ollama_proxy::http

@@ -127,57 +127,68 @@ void note_route(telemetry::AccessRecord& record, const router::RouteInfo& info) 
 
 }  // namespace
 
-awaitable<Session::After> Session::serve_inference(const codec::RequestHead& head) {
-    router::InferenceRequest request;
+/// What the head says of an inference request.
+std::optional<Error> Session::take_head(const codec::RequestHead& head,
+                                        router::InferenceRequest& request) {
     request.api = request_.route->api;
-    auto hints = parse_hints(head);
     request.fields = forwarded_fields(head);
     request.fields.append("X-Request-ID: ").append(request_.request_id).append("\r\n");
     request.authorization = request_.authorization;
+    auto hints = parse_hints(head);
     downstream_.consume(head.size);
+    if (!hints) return hints.error();
+    request.hints = std::move(*hints);
+    return std::nullopt;
+}
 
-    ByteBudget::Lease lease;
-    std::optional<Error> error;
-    if (!hints) {
-        error = hints.error();
-    } else {
-        request.hints = std::move(*hints);
-        const bool best_effort = request.hints.priority == router::Priority::best_effort;
-        asked_ = request_.received;
-        if (!take_body_at_hand(request.body, lease, best_effort)) {
-            error = co_await read_body(request.body, lease, best_effort);
-            asked_ = Clock::now();
-        }
-    }
-    if (!error) {
-        auto scan = codec::scan_request(request.api, request.body);
-        if (scan) {
-            request.scan = std::move(*scan);
-        } else {
-            error = scan.error();
-        }
-    }
-    if (error) {
-        note_error(*error);
-        if (error->code == Errc::cancelled) {
-            finish_record();
-            co_return After::close;
-        }
-        const Reply reply = error_reply(request_.dialect, *error);
-        co_return co_await send(reply);
-    }
+/// What the body says of it.
+std::optional<Error> Session::take_scan(router::InferenceRequest& request) {
+    auto scan = codec::scan_request(request.api, request.body);
+    if (!scan) return scan.error();
+    request.scan = std::move(*scan);
     record_.model = request.scan.model;
     record_.stream = request.scan.stream;
+    return std::nullopt;
+}
+
+router::RequestContext Session::request_context() const {
     router::RequestContext context;
     context.id = request_.request_id;
     context.client = client_;
     context.received = request_.received;
+    return context;
+}
+
+awaitable<Session::After> Session::serve_inference(const codec::RequestHead& head) {
+    router::InferenceRequest request;
+    ByteBudget::Lease lease;
+    std::optional<Error> error = take_head(head, request);
+    const bool best_effort = request.hints.priority == router::Priority::best_effort;
+    asked_ = request_.received;
+    if (!error && !take_body_at_hand(request.body, lease, best_effort)) {
+        error = co_await read_body(request.body, lease, best_effort);
+        asked_ = Clock::now();
+    }
+    if (!error) error = take_scan(request);
+    if (error) co_return co_await refuse_early(std::move(*error));
+    const router::RequestContext context = request_context();
     router::RouteInfo info;
     const bool unload = request.api == codec::Api::ollama_generate && !request.scan.has_prompt &&
                         request.scan.keep_alive_zero && request.hints.target.empty();
     auto source = unload ? shared_->router.unload(request, context, info)
                          : shared_->router.route(request, context, info);
     co_return co_await answer_with(std::move(source), info, true);
+}
+
+/// Refuses what did not get as far as a decision.
+awaitable<Session::After> Session::refuse_early(Error error) {
+    note_error(error);
+    if (error.code == Errc::cancelled) {
+        finish_record();
+        co_return After::close;
+    }
+    Reply reply = error_reply(request_.dialect, error);
+    co_return co_await send(std::move(reply));
 }
 
 awaitable<Session::After> Session::serve_management(const codec::RequestHead& head, bool is_blob) {
@@ -195,19 +206,11 @@ awaitable<Session::After> Session::serve_management(const codec::RequestHead& he
     const bool uploads = is_blob && request_.has_body();
     if (uploads) {
         request.upload = &upload;
-    } else if (auto error = co_await read_body(request.body, lease, false)) {
-        note_error(*error);
-        if (error->code == Errc::cancelled) {
-            finish_record();
-            co_return After::close;
-        }
-        const Reply reply = error_reply(request_.dialect, *error);
-        co_return co_await send(reply);
+    } else {
+        auto error = co_await read_body(request.body, lease, false);
+        if (error) co_return co_await refuse_early(std::move(*error));
     }
-    router::RequestContext context;
-    context.id = request_.request_id;
-    context.client = client_;
-    context.received = request_.received;
+    const router::RequestContext context = request_context();
     router::RouteInfo info;
     auto source = shared_->router.forward(request, context, info);
     // an upload reads the connection itself and so notices the client's leaving
@@ -220,7 +223,7 @@ awaitable<Session::After> Session::answer_with(awaitable<Result<ResponseStream>>
     auto relayed = relay(std::move(source), info);
     std::optional<After> after;
     if (watched) {
-        after = co_await runtime::until_disconnect(downstream_.watch(), std::move(relayed));
+        after = co_await runtime::until_disconnect(downstream_.watch(), own_, std::move(relayed));
     } else {
         after = co_await std::move(relayed);
     }

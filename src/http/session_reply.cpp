@@ -35,7 +35,7 @@ Session::After Session::after_reply() const {
     return close_after_ ? After::linger : After::keep;
 }
 
-awaitable<Session::After> Session::send(const Reply& reply, const router::RouteInfo* info) {
+awaitable<Session::After> Session::send(Reply reply, const router::RouteInfo* info) {
     std::string fields = reply.fields;
     if (!reply.content_type.empty()) {
         fields += "Content-Type: " + reply.content_type + "\r\n";

@@ -41,9 +41,17 @@ TaskGroup::~TaskGroup() = default;
 
 bool TaskGroup::spawn(asio::awaitable<void> task) {
     if (closed_) return false;
-    entries_.emplace_back();
-    auto entry = std::prev(entries_.end());
+    start(add(), std::move(task));
+    return true;
+}
+
+TaskGroup::Entries::iterator TaskGroup::add() {
     ++size_;
+    entries_.emplace_back();
+    return std::prev(entries_.end());
+}
+
+void TaskGroup::start(Entries::iterator entry, asio::awaitable<void> task) {
     auto on_end = [this, entry](std::exception_ptr failure) {
         if (failure) {
             const std::string text = text_of(failure);
@@ -54,7 +62,6 @@ bool TaskGroup::spawn(asio::awaitable<void> task) {
     };
     asio::co_spawn(executor_, accept_total_cancellation(std::move(task)),
                    asio::bind_cancellation_slot(entry->signal.slot(), std::move(on_end)));
-    return true;
 }
 
 void TaskGroup::cancel(asio::cancellation_type type) {

@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <concepts>
 #include <functional>
 #include <list>
 #include <string>
@@ -29,6 +30,15 @@ class TaskGroup {
 
     /// Starts `task`; it takes its state by value. Refused (false) after `close()`.
     bool spawn(boost::asio::awaitable<void> task);
+    /// The same for a task that has reasons of its own to be cancelled: `make` is given the signal
+    /// that cancels it, which lives as long as the task.
+    template <std::invocable<boost::asio::cancellation_signal&> Make>
+    bool spawn(Make make) {
+        if (closed_) return false;
+        const auto entry = add();
+        start(entry, make(entry->signal));
+        return true;
+    }
 
     /// From now on nothing is started.
     void close() { closed_ = true; }
@@ -44,9 +54,13 @@ class TaskGroup {
     struct Entry {
         boost::asio::cancellation_signal signal;
     };
+    using Entries = std::list<Entry>;
+    Entries::iterator add();
+    void start(Entries::iterator entry, boost::asio::awaitable<void> task);
+
     boost::asio::any_io_executor executor_;
     FailureHandler on_failure_;
-    std::list<Entry> entries_;
+    Entries entries_;
     std::size_t size_ = 0;
     boost::asio::steady_timer empty_;  ///< cancelled to wake `until_empty`
     bool closed_ = false;

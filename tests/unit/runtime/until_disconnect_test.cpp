@@ -1,7 +1,13 @@
 #include "ollama_proxy/runtime/until_disconnect.hpp"
 
+#include "ollama_proxy/runtime/task_group.hpp"
+
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
 
@@ -39,8 +45,10 @@ struct Pair : testing::Test {
     std::optional<int> watch_while(awaitable<int> operation, Then then, std::size_t limit = 64) {
         DisconnectWatch watch(socket, buffer, limit);
         std::optional<int> out;
-        asio::co_spawn(context, run(watch, std::move(operation), &out),
-                       [&](std::exception_ptr e) { failed = !!e; });
+        TaskGroup group(context.get_executor(), [&](const std::string&) { failed = true; });
+        group.spawn([&](asio::cancellation_signal& own) {
+            return run(watch, own, std::move(operation), &out, &went_on);
+        });
         context.poll();
         then();
         context.restart();
@@ -48,9 +56,11 @@ struct Pair : testing::Test {
         gone = watch.gone();
         return out;
     }
-    static awaitable<void> run(DisconnectWatch& watch, awaitable<int> operation,
-                               std::optional<int>* out) {
-        *out = co_await until_disconnect(watch, std::move(operation));
+    static awaitable<void> run(DisconnectWatch& watch, asio::cancellation_signal& own,
+                               awaitable<int> operation, std::optional<int>* out, bool* went_on) {
+        *out = co_await until_disconnect(watch, own, std::move(operation));
+        co_await asio::post(asio::use_awaitable);
+        *went_on = true;
     }
 
     asio::io_context context;
@@ -60,6 +70,7 @@ struct Pair : testing::Test {
     int cancelled = 0;
     bool failed = false;
     bool gone = false;
+    bool went_on = false;  ///< what the caller awaits afterwards is not cancelled
 };
 
 TEST_F(Pair, TheOperationEndsByItselfWhileThePeerStays) {
@@ -72,6 +83,28 @@ TEST_F(Pair, AClosedPeerCancelsTheOperation) {
     EXPECT_EQ(watch_while(after(1h, 42, &cancelled), [&] { peer.close(); }), std::nullopt);
     EXPECT_TRUE(gone);
     EXPECT_EQ(cancelled, 1);
+    EXPECT_FALSE(failed);
+    EXPECT_TRUE(went_on);
+}
+
+TEST_F(Pair, APeerThatLeftBeforeCancelsTheOperationAtOnce) {
+    DisconnectWatch watch(socket, buffer, 64);
+    peer.close();
+    const auto once = [&](std::optional<int>& out) {
+        TaskGroup group(context.get_executor(), [&](const std::string&) { failed = true; });
+        group.spawn([&](asio::cancellation_signal& own) {
+            return run(watch, own, after(1h, 42, &cancelled), &out, &went_on);
+        });
+        context.restart();
+        context.run();
+    };
+    std::optional<int> first = 1;
+    std::optional<int> second = 1;
+    once(first);
+    once(second);
+    EXPECT_EQ(first, std::nullopt);
+    EXPECT_EQ(second, std::nullopt);
+    EXPECT_TRUE(went_on);
     EXPECT_FALSE(failed);
 }
 
