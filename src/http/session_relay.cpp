@@ -100,16 +100,6 @@ struct ChunkHead {
     [[nodiscard]] std::string_view view() const { return {text.data(), size}; }
 };
 
-/// What was sent ends with a whole event: only then may an event of ours follow.
-bool ends_event(codec::ErrorDialect dialect, const std::array<std::string_view, 2>& parts) {
-    std::string tail;
-    for (std::string_view part : parts)
-        tail.append(part.substr(part.size() - std::min<std::size_t>(part.size(), 3)));
-    const std::string_view end = tail;
-    if (dialect == codec::ErrorDialect::ollama) return end.ends_with('\n');
-    return end.ends_with("\n\n") || end.ends_with("\r\r") || end.ends_with("\n\r\n");
-}
-
 void note_tokens(telemetry::AccessRecord& record, const codec::AnswerFacts& facts) {
     if (facts.completion_tokens) {
         record.tokens = static_cast<std::int64_t>(*facts.completion_tokens);
@@ -318,8 +308,6 @@ awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::stri
         const Step step = co_await stream.next();
         if (step.kind == Step::Kind::piece) {
             const std::size_t size = step.parts[0].size() + step.parts[1].size();
-            const bool whole_event =
-                stream.is_event_stream() && ends_event(request_.dialect, step.parts);
             stream_open_ = false;  // while half a chunk is on its way nothing may come between
             const ChunkHead chunk(size);
             const std::array<std::string_view, 5> parts{
@@ -333,7 +321,7 @@ awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::stri
                 co_return After::close;
             }
             if (!head.empty()) std::string().swap(head);  // a stream may idle for minutes
-            stream_open_ = whole_event;
+            stream_open_ = step.boundary;
             record_.bytes_out += size;
             continue;
         }

@@ -98,6 +98,7 @@ awaitable<Step> ResponseStream::Impl::next() {
         phase = all_in_first ? Phase::last_tail : Phase::flowing;
         if (!first.empty()) {
             step.parts[0] = first;
+            step.boundary = watcher && !all_in_first && watcher->at_boundary();
             co_return step;
         }
     }
@@ -118,6 +119,7 @@ awaitable<Step> ResponseStream::Impl::next() {
             step.parts = {release.held, release.fresh};
             if (release.empty()) continue;
             note_piece();
+            step.boundary = watcher->at_boundary();
         } else if (read->size() == 1) {
             step.parts[0] = read->front();
         } else {

@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include <atomic>
+#include <csignal>
 #include <memory>
 #include <thread>
 
@@ -72,6 +73,7 @@ class TlsBackend {
   public:
     explicit TlsBackend(const Identity& identity)
         : context_(SSL_CTX_new(TLS_server_method())), listener_(support::Socket::listen(0, 64)) {
+        std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
         SSL_CTX_use_certificate(context_.get(), identity.certificate.get());
         SSL_CTX_use_PrivateKey(context_.get(), identity.key.get());
         thread_ = std::thread([this] { accept_all(); });

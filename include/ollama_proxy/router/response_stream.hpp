@@ -25,6 +25,8 @@ struct Step {
     };
     Kind kind = Kind::end;
     std::array<std::string_view, 2> parts{};  ///< valid until anything is awaited on this worker
+    /// piece: with it whole events have been passed on, so an event of ours may follow
+    bool boundary = false;
     Error error;
     /// broken: an error event may be put into the stream (it stands at a boundary and the backend
     /// has not told the client itself)
