@@ -80,7 +80,8 @@ void set_limits(::grpc::ServerBuilder& builder, const config::Limits& limits) {
     quota.Resize(limits.buffered_bytes);
     builder.SetResourceQuota(quota);
     builder.SetMaxReceiveMessageSize(whole(limits.body_bytes));
-    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, whole(limits.header_bytes));
+    // over its own limit the library may close the connection: our gate refuses the call alone
+    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, whole(2 * limits.header_bytes));
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
     builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, whole(limits.header_timeout));
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, whole(limits.idle_timeout));

@@ -66,6 +66,8 @@ class DaemonProcess {
     DaemonProcess& operator=(const DaemonProcess&) = delete;
 
     [[nodiscard]] std::uint16_t port() const { return port_; }
+    /// 0 unless the configuration says `grpc_port: 0`.
+    [[nodiscard]] std::uint16_t grpc_port() const { return port_after("gRPC on 127.0.0.1:"); }
     [[nodiscard]] pid_t pid() const { return pid_; }
     void signal(int number) const { ::kill(pid_, number); }
 
@@ -95,7 +97,7 @@ class DaemonProcess {
 
     /// From the first line: "... http://127.0.0.1:PORT ...".
     std::uint16_t read_port() {
-        std::string line;
+        std::string& line = first_line_;
         const support::TimePoint end = support::Clock::now() + support::kPatience;
         while (line.find('\n') == std::string::npos) {
             pollfd ready{out_[0], POLLIN, 0};
@@ -107,10 +109,14 @@ class DaemonProcess {
             if (n <= 0) throw std::runtime_error("the daemon did not start: " + errors());
             line.append(some.data(), static_cast<std::size_t>(n));
         }
-        const std::string_view before = "127.0.0.1:";
-        const std::size_t at = line.find(before);
-        if (at == std::string::npos) throw std::runtime_error("no port in: " + line);
-        return static_cast<std::uint16_t>(std::atoi(line.c_str() + at + before.size()));
+        const std::uint16_t port = port_after("http://127.0.0.1:");
+        if (port == 0) throw std::runtime_error("no port in: " + line);
+        return port;
+    }
+    [[nodiscard]] std::uint16_t port_after(std::string_view before) const {
+        const std::size_t at = first_line_.find(before);
+        if (at == std::string::npos) return 0;
+        return static_cast<std::uint16_t>(std::atoi(first_line_.c_str() + at + before.size()));
     }
 
     support::TempDir folder_;
@@ -119,6 +125,7 @@ class DaemonProcess {
     pid_t pid_ = -1;
     bool ended_ = false;
     std::uint16_t port_ = 0;
+    std::string first_line_;
 };
 
 }  // namespace ollama_proxy::front_end

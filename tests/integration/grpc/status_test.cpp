@@ -1,0 +1,287 @@
+// What a call ends with when it cannot be served (wire contract, section 4), and who may call.
+
+#include "grpc_client.hpp"
+#include "support/raw_client.hpp"
+
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <future>
+
+namespace ollama_proxy::grpc_tests {
+namespace {
+
+using support::Milliseconds;
+using ::testing::HasSubstr;
+
+std::string trailer(const ClientContext& context, const std::string& name) {
+    const auto& metadata = context.GetServerTrailingMetadata();
+    const auto found = metadata.find(name);
+    if (found == metadata.end()) return {};
+    return {found->second.data(), found->second.size()};
+}
+
+Status ask(Client& client, const GenerateRequest& request = prompt()) {
+    GenerateResponse response;
+    return generate(client.stub(), request, response);
+}
+
+TEST(GrpcStatus, ARequestThatIsWrongIsInvalidArgument) {
+    Client client({support::good_backend()});
+    EXPECT_EQ(ask(client, prompt("hi", "")).error_code(), StatusCode::INVALID_ARGUMENT);
+    GenerateRequest request = prompt();
+    request.mutable_annotations()->set_target("nobody");
+    const Status unknown = ask(client, request);
+    EXPECT_EQ(unknown.error_code(), StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(unknown.error_message(), HasSubstr("a"));
+    request = prompt();
+    request.mutable_annotations()->set_priority("urgent");
+    EXPECT_EQ(ask(client, request).error_code(), StatusCode::INVALID_ARGUMENT);
+    EmbeddingsResponse vectors;
+    ClientContext context;
+    EXPECT_EQ(client->Embeddings(&context, {}, &vectors).error_code(),
+              StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(client.chain()[0].request_count(), 0U);
+}
+
+TEST(GrpcStatus, AModelThatNobodyHasIsNotFound) {
+    Client client({support::good_backend()});
+    const Status status = ask(client, prompt("hi", "other-model"));
+    EXPECT_EQ(status.error_code(), StatusCode::NOT_FOUND);
+    EXPECT_THAT(status.error_message(), HasSubstr("other-model"));
+}
+
+TEST(GrpcStatus, ABackendThatBreaksItsProtocolIsInternal) {
+    Client client({[](Peer& peer) {
+        peer.read_request();
+        peer.send("garbage\r\n\r\n");
+    }});
+    EXPECT_EQ(ask(client).error_code(), StatusCode::INTERNAL);
+}
+
+TEST(GrpcStatus, AnErrorOfTheBackendKeepsItsMeaning) {
+    Client client({ScriptedBackend::answering_json(R"({"error":"no such option"})", 400)});
+    const Status status = ask(client);
+    EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(), HasSubstr("no such option"));
+}
+
+TEST(GrpcStatus, NobodyToServeIsUnavailableWithTheTimeToWait) {
+    Client client({support::good_backend()});
+    client.chain()[0].stop();
+    ClientContext context;
+    GenerateResponse response;
+    const Status status = client->Generate(&context, prompt(), &response);
+    EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
+    EXPECT_GT(std::atoi(trailer(context, "retry-after").c_str()), 0);
+}
+
+TEST(GrpcStatus, NoFirstByteInTimeIsUnavailable) {
+    Client client({ScriptedBackend::answering(
+                      [](Peer& peer, const RecordedRequest&) { (void)peer.wait_closed(); })},
+                  speaking_grpc("timeouts: { first_byte_ms: 80 }"));
+    EXPECT_EQ(ask(client).error_code(), StatusCode::UNAVAILABLE);
+}
+
+/// Holds its only slot until the test lets it go.
+class Busy {
+  public:
+    explicit Busy(const std::string& queue)
+        : client_({ScriptedBackend::answering([](Peer& peer, const RecordedRequest&) {
+                      peer.begin_chunked("application/x-ndjson");
+                      peer.chunk("{\"response\":\"x\"}\n");
+                      (void)peer.wait_closed();
+                  })},
+                  {kGrpcOn + queue + support::kQuiet, "max_concurrency: 1", {}}),
+          holder_(client_->GenerateStream(&context_, prompt())) {
+        GenerateStreamResponse first;
+        if (!holder_->Read(&first)) throw std::runtime_error(holder_->Finish().error_message());
+    }
+    ~Busy() {
+        context_.TryCancel();
+        (void)holder_->Finish();
+    }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+    [[nodiscard]] Client& client() { return client_; }
+
+  private:
+    Client client_;
+    ClientContext context_;
+    std::unique_ptr<::grpc::ClientReader<GenerateStreamResponse>> holder_;
+};
+
+TEST(GrpcStatus, AFullQueueIsResourceExhaustedWithTheTimeToWait) {
+    Busy busy("queue: { max_size: 0 }\n");
+    ClientContext context;
+    GenerateResponse response;
+    const Status status = busy.client()->Generate(&context, prompt(), &response);
+    EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_GT(std::atoi(trailer(context, "retry-after").c_str()), 0);
+}
+
+TEST(GrpcStatus, WaitingTooLongInTheQueueIsUnavailable) {
+    Busy busy("queue: { timeout_ms: 60 }\n");
+    EXPECT_EQ(ask(busy.client()).error_code(), StatusCode::UNAVAILABLE);
+}
+
+TEST(GrpcStatus, TheClientsDeadlineEndsItsWaitInTheQueue) {
+    Busy busy("");
+    ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + Milliseconds(80));
+    GenerateResponse response;
+    EXPECT_EQ(busy.client()->Generate(&context, prompt(), &response).error_code(),
+              StatusCode::DEADLINE_EXCEEDED);
+    EXPECT_TRUE(
+        support::eventually([&] { return busy.client().chain().count("a", "queue_depth") == 0; }));
+    EXPECT_EQ(busy.client().chain()[0].request_count(), 1U) << "the holder's alone";
+}
+
+TEST(GrpcStatus, AStreamThatBreaksHasNoLastMessage) {
+    const std::string piece = "{\"response\":\"one\"}\n";
+    const std::vector<ScriptedBackend::Script> ways{
+        ScriptedBackend::answering([=](Peer& peer, const RecordedRequest&) {
+            peer.begin_chunked("application/x-ndjson");
+            peer.chunk(piece);
+            peer.reset();
+        }),
+        support::streaming("application/x-ndjson", {piece}),  // ends without done
+        support::streaming("application/x-ndjson", {piece, "not json\n", kOllamaEnd + "\n"}),
+        support::streaming("application/x-ndjson", {piece, "{\"error\":\"out of memory\"}\n"}),
+    };
+    for (const auto& way : ways) {
+        Client client({way});
+        ClientContext context;
+        auto reader = client->GenerateStream(&context, prompt());
+        GenerateStreamResponse message;
+        ASSERT_TRUE(reader->Read(&message));
+        EXPECT_EQ(message.token(), "one");
+        EXPECT_FALSE(reader->Read(&message));
+        const Status status = reader->Finish();
+        EXPECT_EQ(status.error_code(), StatusCode::INTERNAL) << status.error_message();
+        EXPECT_FALSE(status.error_message().empty());
+    }
+}
+
+TEST(GrpcLimits, AMessageOverTheBodyLimitIsResourceExhausted) {
+    Client client(
+        {support::good_backend()},
+        {"server: { grpc_port: 0, limits: { body_bytes: 4096 } }\n" + support::kQuiet, "", {}});
+    EXPECT_EQ(ask(client, prompt(std::string(5000, 'x'))).error_code(),
+              StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_EQ(client.chain()[0].request_count(), 0U);
+}
+
+TEST(GrpcLimits, MetadataOverTheHeaderLimitsIsResourceExhausted) {
+    Client client({support::good_backend()});
+    const auto list = [&](int entries, const std::string& value) {
+        ClientContext context;
+        for (int i = 0; i < entries; ++i) context.AddMetadata("x-" + std::to_string(i), value);
+        ListModelsResponse response;
+        return client->ListModels(&context, {}, &response);
+    };
+    const Status big = list(1, std::string(30000, 'x'));
+    EXPECT_EQ(big.error_code(), StatusCode::RESOURCE_EXHAUSTED) << big.error_message();
+    const Status many = list(120, "v");
+    EXPECT_EQ(many.error_code(), StatusCode::RESOURCE_EXHAUSTED) << many.error_message();
+    EXPECT_TRUE(list(80, "v").ok());
+}
+
+TEST(GrpcLimits, TheRateOfAClientCountsOverBothPorts) {
+    Client client({support::good_backend()},
+                  {"server: { grpc_port: 0, rate_limit: { enabled: true, rate: 0.01, burst: 1 } "
+                   "}\n" +
+                       support::kQuiet,
+                   "",
+                   {}});
+    EXPECT_EQ(client.chain().post(support::chat_body()).status, 200);
+    ClientContext context;
+    GenerateResponse response;
+    const Status status = client->Generate(&context, prompt(), &response);
+    EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_GT(std::atoi(trailer(context, "retry-after").c_str()), 0);
+    ClientContext other;
+    ListModelsResponse models;
+    EXPECT_TRUE(client->ListModels(&other, {}, &models).ok()) << "reading is not limited";
+}
+
+TEST(GrpcGate, AForeignAuthorityIsRefused) {
+    Client client({support::good_backend()});
+    ::grpc::ChannelArguments arguments;
+    arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "evil.example:50051");
+    const auto stub = OllamaProxy::NewStub(connect(client.daemon().grpc_port(), arguments));
+    ClientContext context;
+    ListModelsResponse response;
+    EXPECT_EQ(stub->ListModels(&context, {}, &response).error_code(),
+              StatusCode::PERMISSION_DENIED);
+}
+
+TEST(GrpcGate, EachMethodOpensToItsPermissionAlone) {
+    const config::Environment keys{{{"ASK_KEY", "sk-ask"}, {"READ_KEY", "sk-read"}}};
+    ScriptedBackend backend(support::good_backend());
+    const TestDaemon daemon(
+        support::config_yaml({support::backend_yaml("a", backend.port())},
+                             "server: { grpc_port: 0, auth: { enabled: true, api_keys: [\n"
+                             "  { name: ask, key_env: ASK_KEY, permissions: [inference] },\n"
+                             "  { name: read, key_env: READ_KEY, permissions: [read] } ] } }\n"),
+        keys);
+    const auto stub = stub_for(daemon.grpc_port());
+    const auto list = [&](const std::string& authorization) {
+        ClientContext context;
+        if (!authorization.empty()) context.AddMetadata("authorization", authorization);
+        ListBackendsResponse response;
+        return stub->ListBackends(&context, {}, &response).error_code();
+    };
+    EXPECT_EQ(list(""), StatusCode::UNAUTHENTICATED);
+    EXPECT_EQ(list("Bearer wrong"), StatusCode::UNAUTHENTICATED);
+    EXPECT_EQ(list("Bearer sk-ask"), StatusCode::PERMISSION_DENIED);
+    EXPECT_EQ(list("Bearer sk-read"), StatusCode::OK);
+    ClientContext context;
+    context.AddMetadata("authorization", "Bearer sk-read");
+    SetEfficiencyRequest quiet;
+    quiet.set_mode("Quiet");
+    EfficiencyState state;
+    EXPECT_EQ(stub->SetEfficiency(&context, quiet, &state).error_code(),
+              StatusCode::PERMISSION_DENIED);
+}
+
+TEST(GrpcGate, AsksForTheKeyBeforeTheMessageHasCome) {
+    const config::Environment keys{{{"ASK_KEY", "sk-ask"}}};
+    const TestDaemon daemon(
+        support::config_yaml({},
+                             "server: { grpc_port: 0, auth: { enabled: true, api_keys: [\n"
+                             "  { name: ask, key_env: ASK_KEY } ] } }\n"),
+        keys);
+    ::grpc::GenericStub stub(connect(daemon.grpc_port()));
+    ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + support::kPatience);
+    ::grpc::CompletionQueue queue;
+    auto call = stub.PrepareCall(&context, "/ollama_proxy.OllamaProxy/Generate", &queue);
+    call->StartCall(nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    Status status;  // nothing is ever sent
+    call->Finish(&status, nullptr);
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    EXPECT_EQ(status.error_code(), StatusCode::UNAUTHENTICATED) << status.error_message();
+    queue.Shutdown();
+    while (queue.Next(&tag, &ok)) {
+    }
+}
+
+TEST(GrpcGate, AnUnknownMethodIsUnimplemented) {
+    const TestDaemon daemon(support::config_yaml({}, kGrpcOn));
+    ::grpc::GenericStub stub(connect(daemon.grpc_port()));
+    ClientContext context;
+    const ::grpc::Slice nothing("");
+    const ::grpc::ByteBuffer request(&nothing, 1);
+    ::grpc::ByteBuffer response;
+    std::promise<Status> ended;
+    stub.UnaryCall(&context, "/ollama_proxy.OllamaProxy/Nothing", {}, &request, &response,
+                   [&](Status status) { ended.set_value(status); });
+    EXPECT_EQ(ended.get_future().get().error_code(), StatusCode::UNIMPLEMENTED);
+}
+
+}  // namespace
+}  // namespace ollama_proxy::grpc_tests
