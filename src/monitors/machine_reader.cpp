@@ -31,12 +31,14 @@ bool MachineReader::run(const std::shared_ptr<FileReader>& sysfs,
 }
 
 std::optional<Readings> MachineReader::read(const std::shared_ptr<FileReader>& sysfs,
+                                            const std::shared_ptr<FileReader>& procfs,
                                             const std::vector<config::Backend>& backends) {
     // the second try leaves out where the first one hangs
     for (int attempt = 0; attempt < 2; ++attempt) {
         const auto readings = std::make_shared<Readings>();
-        const bool done = run(sysfs, [readings, backends](FileReader& files) {
+        const bool done = run(sysfs, [readings, procfs, backends](FileReader& files) {
             *readings = read_machine(files, backends);
+            readings->nvidia_driver = procfs->read("driver/nvidia/version").ok();
         });
         if (done) return std::move(*readings);
     }

@@ -21,6 +21,7 @@ class MachineReader {
 
     /// Absent: nothing could be read, too much hangs.
     [[nodiscard]] std::optional<Readings> read(const std::shared_ptr<FileReader>& sysfs,
+                                               const std::shared_ptr<FileReader>& procfs,
                                                const std::vector<config::Backend>& backends);
 
     /// Calls `use` with a reader, under the same limit. `use` must own what it refers to, because

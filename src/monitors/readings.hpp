@@ -19,6 +19,7 @@ struct Readings {
     RaplFacts rapl;
     PowerSupply power;
     std::optional<std::int64_t> throttle_count;
+    bool nvidia_driver = false;  ///< NVIDIA's own driver is loaded
 };
 
 /// Looks at everything once, also at what backends name in their `device`. May block for as long as

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ollama_proxy/config/config.hpp"
+#include "ollama_proxy/monitors/energy.hpp"
 #include "ollama_proxy/monitors/system_snapshot.hpp"
 
 #include <functional>
@@ -47,8 +48,8 @@ class ResourceMonitor {
     void poke();
     /// Publishes a snapshot with these at once.
     void set_external(ExternalFacts facts);
-    /// Whether requests are in flight: sets the pace.
-    void set_busy(bool busy);
+    /// Who works, and what it costs: requests in flight set the pace.
+    [[nodiscard]] EnergyLedger energy() const;
     /// Roots, intervals, limits and backends of a reloaded configuration; reads at once.
     void configure(std::shared_ptr<const config::Config> config);
 
