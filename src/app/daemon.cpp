@@ -41,6 +41,7 @@ struct Daemon::Impl {
           limits(std::make_shared<access::ClientLimits>(config->server)),
           server(control, workers, router, efficiency, limits, config),
           grpc(control, workers, router, efficiency, limits, config) {
+        router.set_energy(monitor.energy());
         monitor.subscribe([this](const auto& snapshot) {
             router.set_system(snapshot);
             efficiency.set_system(*snapshot);

@@ -128,6 +128,10 @@ void append_routing(std::string& out, const router::RouteInfo& info) {
     add(out, "X-Efficiency-Mode", info.mode);
 }
 
+void append_energy(std::string& out, const std::optional<monitors::EnergyCharge>& charge) {
+    if (charge) add_number(out, "X-Energy-Joules", charge->joules, 3);
+}
+
 void append_preflight(std::string& out, std::string_view allow, std::string_view asked_headers,
                       bool private_network) {
     add(out, "Access-Control-Allow-Methods", allow);

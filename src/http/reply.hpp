@@ -37,6 +37,9 @@ void append_common(std::string& out, const CommonFields& common);
 /// X-Backend-Used and the others, where a decision was made.
 void append_routing(std::string& out, const router::RouteInfo& info);
 
+/// `X-Energy-Joules`, where something is known of it.
+void append_energy(std::string& out, const std::optional<monitors::EnergyCharge>& charge);
+
 /// The fixed answers to a preflight: which methods, and every header that was asked for.
 void append_preflight(std::string& out, std::string_view allow, std::string_view asked_headers,
                       bool private_network);

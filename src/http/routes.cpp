@@ -47,6 +47,7 @@ constexpr std::array kRoutes{
     Route{"/efficiency", false, kRead, efficiency, Permission::read, kNoApi},
     Route{"/efficiency", false, kPost, set_efficiency, Permission::admin, kNoApi},
     Route{"/efficiency/history", false, kRead, efficiency_history, Permission::read, kNoApi},
+    Route{"/thermal", false, kRead, thermal, Permission::read, kNoApi},
     Route{"/metrics", false, kRead, metrics, Permission::read, kNoApi},
     Route{"/explain", false, kPost, explain, Permission::read, kNoApi},
 };

@@ -21,6 +21,7 @@ enum class Handler : std::uint8_t {
     alive,               ///< GET /healthz
     ready,               ///< GET /readyz
     backends,            ///< GET /backends
+    thermal,             ///< GET /thermal: heat, fans and every sensor
     efficiency,          ///< GET /efficiency: the mode and why it applies
     set_efficiency,      ///< POST /efficiency
     efficiency_history,  ///< GET /efficiency/history

@@ -4,6 +4,7 @@
 #include "http/hints.hpp"
 #include "http/metrics_reply.hpp"
 #include "http/status_replies.hpp"
+#include "http/thermal_reply.hpp"
 #include "ollama_proxy/common/ascii.hpp"
 
 #include <boost/asio/error.hpp>
@@ -225,6 +226,10 @@ awaitable<Reply> Session::status_reply() {
     if (handler == Handler::ready) co_return ready_reply(*shared_->router.view());
     if (handler == Handler::health) co_return health_reply(*shared_->router.view());
     if (handler == Handler::backends) co_return backends_reply(*shared_->router.view());
+    if (handler == Handler::thermal) {
+        const auto machine = shared_->router.system();
+        co_return thermal_reply(machine ? *machine : monitors::SystemSnapshot{}, Clock::now());
+    }
     if (handler == Handler::efficiency) {
         co_return efficiency_reply(*shared_->controller.state(), *shared_->router.view());
     }

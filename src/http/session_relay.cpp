@@ -270,7 +270,8 @@ awaitable<Session::After> Session::refuse(const Error& error, const router::Rout
 bool Session::send_whole(const ResponseStream& answer, const router::RouteInfo& info,
                          std::string& rest) {
     const std::string& body = answer.body();
-    const std::string framing = "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    std::string framing = "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    if (info.decided) append_energy(framing, answer.energy());
     const std::string head = head_of(answer.status(), answer.fields(), &info, framing);
     const std::array<std::string_view, 2> parts{head, body};
     record_.first_byte_ms = to_ms(Clock::now() - request_.received);

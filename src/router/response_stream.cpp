@@ -34,7 +34,15 @@ bool is_event_stream_type(std::string_view content_type) {
            content_type == "application/ndjson" || content_type == "application/jsonl";
 }
 
+void ResponseStream::Impl::end_work() {
+    const codec::AnswerFacts& seen = watcher ? watcher->facts() : whole_facts;
+    if (auto drawn = work.finish(seen.completion_tokens.value_or(seen.content_events))) {
+        charge = drawn;
+    }
+}
+
 void ResponseStream::Impl::release() {
+    end_work();
     phase = Phase::over;
     exchange.reset();
     permit.release();
@@ -120,6 +128,7 @@ awaitable<Step> ResponseStream::Impl::next() {
             if (release.empty()) continue;
             note_piece();
             step.boundary = watcher->at_boundary();
+            work.tokens(watcher->facts().content_events);
         } else if (read->size() == 1) {
             step.parts[0] = read->front();
         } else {
@@ -150,6 +159,8 @@ codec::Api ResponseStream::api() const { return impl_->api; }
 codec::AnswerSummary ResponseStream::summary() const {
     return impl_->decoding ? impl_->decoding->decoder.summary() : codec::AnswerSummary{};
 }
+
+std::optional<monitors::EnergyCharge> ResponseStream::energy() const { return impl_->charge; }
 
 const codec::AnswerFacts& ResponseStream::facts() const {
     return impl_->watcher ? impl_->watcher->facts() : impl_->whole_facts;

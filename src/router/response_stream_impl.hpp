@@ -43,7 +43,9 @@ struct ResponseStream::Impl {
     TimePoint last_piece{};
     RetryBudget::Lease retry;
     Permit permit;
-    std::function<void()> on_success;  ///< model management: the catalog is stale now
+    monitors::EnergyLedger::Work work;
+    std::optional<monitors::EnergyCharge> charge;  ///< once the work is done
+    std::function<void()> on_success;              ///< model management: the catalog is stale now
 
     /// Only of answers that are translated.
     struct Decoding {
@@ -66,6 +68,8 @@ struct ResponseStream::Impl {
     Step judge_end();
     Step broken(Error error, bool announce);
     void release();
+    /// The backend is done with it: what it drew is known now.
+    void end_work();
 };
 
 /// Feeds the pieces of one read to the watcher; what may go on now, joined in `join` only when

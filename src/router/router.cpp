@@ -98,6 +98,12 @@ void Router::set_system(std::shared_ptr<const monitors::SystemSnapshot> snapshot
     impl_->system.store(std::move(snapshot));
 }
 
+void Router::set_energy(monitors::EnergyLedger energy) { impl_->energy = std::move(energy); }
+
+std::shared_ptr<const monitors::SystemSnapshot> Router::system() const {
+    return impl_->system.load();
+}
+
 std::shared_ptr<const config::Config> Router::config() const {
     return impl_->generation.load()->config;
 }

@@ -30,6 +30,7 @@ struct Router::Impl {
     SnapshotCell<Generation> generation;
     SnapshotCell<efficiency::Policy> policy;
     SnapshotCell<monitors::SystemSnapshot> system;
+    std::optional<monitors::EnergyLedger> energy;  ///< set before the first request
     Admission admission;
     RetryBudget retries;
     std::atomic<bool> accepting{true};

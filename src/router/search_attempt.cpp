@@ -68,6 +68,7 @@ awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Pe
     answer->permit = std::move(permit);
     const bool preemptible =
         applicant_.level == Priority::best_effort && generation_->config->queue.preempt_best_effort;
+    if (router_.energy) answer->work = router_.energy->begin(backend->id());
     try {
         if (preemptible) co_return co_await ask_preemptibly(answer);
         co_return co_await ask(answer);
@@ -123,6 +124,11 @@ awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
 
     auto opened = co_await Exchange::open(backend, upstream_request, timeouts);
     if (!opened) {
+        // what never reached the backend has cost it nothing
+        if (opened.error().kind == OpenFailure::refused ||
+            opened.error().kind == OpenFailure::connect_timeout) {
+            answer->work.forget();
+        }
         open_failed(opened.error(), answer->outcome);
         co_return std::nullopt;
     }
@@ -223,6 +229,7 @@ awaitable<bool> Search::fill_stream(Answer& answer) {
             co_return true;
         }
         const auto release = watch_pieces(*answer->watcher, *read, join);
+        answer->work.tokens(answer->watcher->facts().content_events);
         if (release.empty()) continue;
         answer->first.assign(release.held).append(release.fresh);
         co_return true;

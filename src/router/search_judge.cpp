@@ -96,6 +96,7 @@ bool Search::finish_whole(Answer& answer) {
     if (!answer->fields.empty() && answer->status < 400) {
         answer->whole_facts = codec::inspect_answer(answer->api, body);
     }
+    answer->end_work();
     if (unproven && answer->whole_facts.malformed) {
         answer->outcome.failed("incomplete");
         note_failure(make_error(Errc::bad_gateway, "backend '" + answer->backend->id() +

@@ -23,7 +23,8 @@ std::string reason_of(const upstream::Backend& backend, TimePoint now) {
 }
 
 BackendView view_of(const upstream::Backend& backend, const Occupancy& occupancy,
-                    const monitors::SystemSnapshot* machine, TimePoint now) {
+                    const monitors::SystemSnapshot* machine,
+                    const std::optional<monitors::BackendEnergy>& energy, TimePoint now) {
     const config::Backend& settings = backend.settings();
     BackendView out;
     out.id = settings.id;
@@ -51,6 +52,10 @@ BackendView view_of(const upstream::Backend& backend, const Occupancy& occupancy
         out.temperature_c = device->temperature_c;
         out.throttled = device->throttled;
     }
+    if (energy && energy->joules_per_token) {
+        out.joules_per_token = energy->joules_per_token;
+        out.energy_source = to_string(energy->source);
+    }
     out.priority = settings.characteristics.priority;
     out.requests = backend.requests();
     out.failures = backend.failures();
@@ -69,7 +74,8 @@ std::shared_ptr<const StatusView> Router::view() const {
     auto view = std::make_shared<StatusView>();
     for (std::size_t i = 0; i < occupancy.size(); ++i) {
         const upstream::Backend& backend = *generation->backends->backends[i];
-        view->backends.push_back(view_of(backend, occupancy[i], machine.get(), now));
+        const auto energy = impl_->energy ? impl_->energy->of(backend.id()) : std::nullopt;
+        view->backends.push_back(view_of(backend, occupancy[i], machine.get(), energy, now));
     }
     view->mode = to_string(policy->mode);
     view->effective_mode = to_string(policy->effective);

@@ -3,6 +3,7 @@
 #include "ollama_proxy/codec/delta_decoder.hpp"
 #include "ollama_proxy/codec/stream_watcher.hpp"
 #include "ollama_proxy/common/error.hpp"
+#include "ollama_proxy/monitors/energy.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -77,6 +78,10 @@ class ResponseStream {
     [[nodiscard]] codec::AnswerSummary summary() const;
     /// The route that was asked; its dialect is that of `body()`.
     [[nodiscard]] codec::Api api() const;
+
+    /// What the request drew, of a whole answer at once, of a stream after `end` or `broken`.
+    /// Absent: nothing is known of the backend's power.
+    [[nodiscard]] std::optional<monitors::EnergyCharge> energy() const;
 
     /// What was learnt of the answer so far.
     [[nodiscard]] const codec::AnswerFacts& facts() const;

@@ -3,6 +3,7 @@
 #include "ollama_proxy/common/error.hpp"
 #include "ollama_proxy/config/config.hpp"
 #include "ollama_proxy/efficiency/policy.hpp"
+#include "ollama_proxy/monitors/energy.hpp"
 #include "ollama_proxy/monitors/system_snapshot.hpp"
 #include "ollama_proxy/router/explanation.hpp"
 #include "ollama_proxy/router/request.hpp"
@@ -76,6 +77,10 @@ class Router {
 
     void set_policy(std::shared_ptr<const efficiency::Policy> policy);
     void set_system(std::shared_ptr<const monitors::SystemSnapshot> snapshot);
+    /// Who is told of the work of backends. Before the first request.
+    void set_energy(monitors::EnergyLedger energy);
+    /// The machine's last reading; null before the first.
+    [[nodiscard]] std::shared_ptr<const monitors::SystemSnapshot> system() const;
 
     /// Returns with the first piece of a stream, or with the whole of another answer (up to
     /// 16 MiB, beyond that it is passed on as it comes). An error status of a backend that asking
