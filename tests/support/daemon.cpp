@@ -34,7 +34,7 @@ config::Config for_a_test(config::Config config, const std::filesystem::path& st
     instead_of_default(config.health.interval, usual.health.interval, kProbeInterval);
     instead_of_default(config.health.idle_interval, usual.health.idle_interval, kProbeInterval);
     instead_of_default(config.logging.level, usual.logging.level, config::LogLevel::error);
-    config.monitors.enabled = false;
+    config.monitors.enabled = config.monitors.sysfs_root != usual.monitors.sysfs_root;
     config.dbus.enabled = false;
     config.notifications.enabled = false;
     config.discover_local = false;

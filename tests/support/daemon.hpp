@@ -18,8 +18,8 @@ namespace ollama_proxy::support {
 
 /// A whole daemon in this process, on a free port of 127.0.0.1. What a configuration leaves at its
 /// default becomes what a test wants: two workers, probes every 50 ms, no gRPC unless asked for, no
-/// sensors, no D-Bus, its state in a folder of its own, a log of errors only. Thread: the test's,
-/// except `port()`.
+/// sensors but those of a tree of its own, no D-Bus, its state in a folder of its own, a log of
+/// errors only. Thread: the test's, except `port()`.
 class TestDaemon {
   public:
     explicit TestDaemon(config::Config config);
