@@ -60,6 +60,8 @@ export async function startDaemon({ config, args = [] } = {}) {
 
   return {
     url,
+    /** HOST:PORT of gRPC, where the configuration has it on. */
+    grpc: lines.map((line) => /gRPC on (127\.0\.0\.1:\d+)/.exec(line)?.[1]).find(Boolean),
     lines,
     /** Stops it as a user would; fails when it does not end well. */
     async stop() {

@@ -44,6 +44,12 @@ class Daemon:
             self.process.kill()
             raise RuntimeError("the daemon printed no address\n" + "\n".join(self.lines)) from None
 
+    @property
+    def grpc(self):
+        """HOST:PORT of gRPC, where the configuration has it on."""
+        found = (re.search(r"gRPC on (127\.0\.0\.1:\d+)", line) for line in self.lines)
+        return next((match[1] for match in found if match), None)
+
     def _read(self):
         for line in self.process.stdout:
             self.lines.append(line.rstrip())
