@@ -61,6 +61,8 @@ class Downstream {
     [[nodiscard]] boost::asio::awaitable<void> linger();
     void close();
 
+    /// For a session of another protocol; what is unread here is not in it any more.
+    [[nodiscard]] tcp::socket& socket() { return socket_; }
     [[nodiscard]] runtime::DisconnectWatch& watch() { return watch_; }
     [[nodiscard]] std::string peer_address() const;
     [[nodiscard]] std::string local_address() const;

@@ -128,12 +128,18 @@ Result<RoutingHints> parse_hints(const codec::RequestHead& head) {
     RoutingHints hints;
     for (const codec::Field& field : head.fields) {
         if (field.name.size() < 3 || ascii_lower(field.name[0]) != 'x') continue;
-        for (const HintHeader& hint : kHints) {
-            if (!iequals(field.name, hint.name)) continue;
-            if (auto error = hint.apply(hint.name, field.value, hints)) return std::move(*error);
-        }
+        if (auto error = set_hint(field.name, {}, field.value, hints)) return std::move(*error);
     }
     return hints;
+}
+
+std::optional<Error> set_hint(std::string_view header, std::string_view name,
+                              std::string_view value, RoutingHints& hints) {
+    for (const HintHeader& hint : kHints) {
+        if (!iequals(header, hint.name)) continue;
+        return hint.apply(name.empty() ? hint.name : name, value, hints);
+    }
+    return std::nullopt;
 }
 
 std::string forwarded_fields(const codec::RequestHead& head) {

@@ -39,6 +39,7 @@ constexpr std::array kRoutes{
     Route{"/api/copy", false, kPost, management, Permission::admin, kNoApi},
     Route{"/api/delete", false, kDelete, management, Permission::admin, kNoApi},
     Route{"/api/blobs/", true, kHead | kPost, blob, Permission::admin, kNoApi},
+    Route{"/v1/stream/ws", false, kGet, websocket, Permission::inference, kNoApi},
     Route{"/", false, kRead, root, Permission::none, kNoApi},
     Route{"/health", false, kRead, health, Permission::read, kNoApi},
     Route{"/healthz", false, kRead, alive, Permission::none, kNoApi},

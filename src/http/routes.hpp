@@ -16,6 +16,7 @@ enum class Handler : std::uint8_t {
     inference,           ///< routed to a backend; `api` says as what
     management,          ///< pull, push, create, copy, delete: passed to one backend
     blob,                ///< HEAD/POST /api/blobs/*: passed on as it streams
+    websocket,           ///< GET /v1/stream/ws
     root,                ///< GET /: "Ollama is running"
     health,              ///< GET /health
     alive,               ///< GET /healthz

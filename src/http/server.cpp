@@ -44,9 +44,7 @@ struct WorkerSessions {
     }
     void close_idle() {
         group.close();
-        for (Session& session : sessions) {
-            if (session.is_idle()) session.close();
-        }
+        for (Session& session : sessions) session.drain();
     }
 };
 

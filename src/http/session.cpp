@@ -18,6 +18,7 @@ Session::Session(std::shared_ptr<Shared> shared, boost::asio::ip::tcp::socket so
     : shared_(std::move(shared)),
       own_(own),
       server_(shared_->config->server),
+      worker_(worker),
       downstream_(std::move(socket), worker, server_.limits.header_bytes),
       local_address_(downstream_.local_address()),
       peer_address_(downstream_.peer_address()) {}
@@ -148,6 +149,8 @@ awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
             return serve_management(head, false);
         case Handler::blob:
             return serve_management(head, true);
+        case Handler::websocket:
+            return serve_websocket(head);
         case Handler::explain:
             return serve_explain(head);
         case Handler::set_efficiency:

@@ -16,6 +16,8 @@
 
 namespace ollama_proxy::http {
 
+class WebSocketSession;
+
 /// One client connection: request after request, in order. Owned by its coroutine.
 /// Thread: its worker's only.
 class Session : public boost::intrusive::list_base_hook<
@@ -29,8 +31,8 @@ class Session : public boost::intrusive::list_base_hook<
     /// an error event where one fits.
     [[nodiscard]] boost::asio::awaitable<void> run();
 
-    /// Between two requests, and no byte of the next has come: it can be closed without harm.
-    [[nodiscard]] bool is_idle() const { return idle_ && !downstream_.has_arrivals(); }
+    /// The daemon stops: an idle connection closes now, a WebSocket when its requests are done.
+    void drain();
     void close() { downstream_.close(); }
 
   private:
@@ -89,6 +91,11 @@ class Session : public boost::intrusive::list_base_hook<
                                           const router::RouteInfo& info);
     boost::asio::awaitable<After> relay_stream(router::ResponseStream stream, std::string head);
 
+    // session_websocket.cpp
+    boost::asio::awaitable<After> serve_websocket(const codec::RequestHead& head);
+    /// Between two requests, and no byte of the next has come: it can be closed without harm.
+    [[nodiscard]] bool is_idle() const { return idle_ && !downstream_.has_arrivals(); }
+
     // session_explain.cpp
     boost::asio::awaitable<After> serve_explain(const codec::RequestHead& head);
     [[nodiscard]] Result<Reply> explained(router::InferenceRequest& request);
@@ -107,6 +114,7 @@ class Session : public boost::intrusive::list_base_hook<
     std::shared_ptr<Shared> shared_;
     boost::asio::cancellation_signal& own_;  ///< cancels this session's coroutine
     const config::Server& server_;
+    runtime::Worker& worker_;
     Downstream downstream_;
     std::string local_address_;
     std::string peer_address_;
@@ -118,6 +126,7 @@ class Session : public boost::intrusive::list_base_hook<
     bool stream_open_ = false;  ///< a stream is being sent and stands at a boundary
     bool close_after_ = false;  ///< this answer said `Connection: close`
     bool idle_ = true;
+    WebSocketSession* websocket_ = nullptr;  ///< has the connection now
     telemetry::AccessRecord record_;
 };
 
