@@ -18,8 +18,8 @@ namespace {
 
 /// Statuses that are told apart; a backend may send others.
 constexpr std::array kStatuses{101, 200, 201, 202, 204, 206, 304, 400, 401, 402,
-                               403, 404, 405, 408, 409, 413, 414, 415, 422, 429,
-                               431, 499, 500, 501, 502, 503, 504, 529};
+                               403, 404, 405, 408, 409, 413, 414, 415, 422, 426,
+                               429, 431, 499, 500, 501, 502, 503, 504, 529};
 constexpr std::size_t kSlots = kStatuses.size() + 1;
 /// With room for routes to come; `route_number` is below it.
 constexpr std::size_t kRoutes = 64;

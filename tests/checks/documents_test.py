@@ -24,7 +24,7 @@ def rows(text, heading):
 
 
 def routes_of_code():
-    verbs = {"kRead": "GET, HEAD", "kPost": "POST", "kDelete": "DELETE", "kHead | kPost": "HEAD, POST"}
+    verbs = {"kGet": "GET", "kRead": "GET, HEAD", "kPost": "POST", "kDelete": "DELETE", "kHead | kPost": "HEAD, POST"}
     source = read("src/http/routes.cpp")
     found = re.findall(r'Route\{\s*"([^"]+)",\s*(true|false),\s*([\w |]+?),\s*\w+,\s*Permission::(\w+)', source)
     return {(path, verbs[verb], permission) for path, _, verb, permission in found}

@@ -13,7 +13,9 @@ void WebSocketOutbox::push(std::string message) {
 }
 
 awaitable<void> WebSocketOutbox::room() {
-    while (bytes_ >= kLimit && !aborted_) co_await drained_.wait();
+    while (bytes_ >= kLimit && !aborted_) {
+        co_await drained_.wait();
+    }
 }
 
 void WebSocketOutbox::finish(CloseCode code, std::string reason) {

@@ -1,5 +1,6 @@
 #include "http/websocket/session.hpp"
 
+#include "http/http_metrics.hpp"
 #include "ollama_proxy/common/request_id.hpp"
 #include "ollama_proxy/telemetry/log.hpp"
 
@@ -137,6 +138,7 @@ std::optional<Error> WebSocketSession::refusal() {
 }
 
 void WebSocketSession::refuse(const std::string& request_id, const Error& error) {
+    count_refusal(error.code);
     outbox_.push(AnswerWriter(request_id).error(error));
 }
 

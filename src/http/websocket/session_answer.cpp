@@ -1,11 +1,11 @@
 // One request of a WebSocket, from the client's words to the last message of its answer.
+#include "http/http_metrics.hpp"
 #include "http/websocket/session.hpp"
 #include "ollama_proxy/codec/error_body.hpp"
 #include "ollama_proxy/common/request_id.hpp"
-#include "ollama_proxy/runtime/with_timeout.hpp"
+#include "ollama_proxy/runtime/until_cancelled.hpp"
 #include "ollama_proxy/telemetry/access_log.hpp"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -44,12 +44,8 @@ awaitable<void> WebSocketSession::serve(std::unique_ptr<Active> owned) {
     std::exception_ptr failure;
     std::optional<bool> done;
     if (!active.stopped) {
-        // in a coroutine of its own, so that it can be cancelled alone
-        auto stored = runtime::detail::store_result(answer(active), done);
-        auto token =
-            asio::bind_cancellation_slot(active.cancel.slot(), asio::as_tuple(asio::use_awaitable));
-        auto [ended] = co_await asio::co_spawn(worker_.executor(), std::move(stored), token);
-        failure = ended;
+        auto answered = answer(active);
+        done = co_await runtime::until_cancelled(active.cancel, std::move(answered), failure);
     }
     active_.erase(active.message.request_id);
     const bool cancelled = failure && was_cancelled(failure);
@@ -66,6 +62,7 @@ awaitable<void> WebSocketSession::serve(std::unique_ptr<Active> owned) {
 awaitable<bool> WebSocketSession::answer(Active& active) {
     auto request = router::written_request(active.message.generation);
     if (!request) {
+        count_refusal(request.error().code);
         active.error = request.error();
         co_return false;
     }
@@ -79,6 +76,7 @@ awaitable<bool> WebSocketSession::answer(Active& active) {
     request->fields.append("X-Request-ID: ").append(context.id).append("\r\n");
     auto stream = co_await shared_->router.route(*request, context, active.route);
     if (!stream) {
+        count_refusal(stream.error().code);
         active.error = stream.error();
         co_return false;
     }
