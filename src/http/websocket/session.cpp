@@ -44,20 +44,23 @@ WebSocketSession::WebSocketSession(std::shared_ptr<Shared> shared, asio::ip::tcp
       }) {}
 
 awaitable<void> WebSocketSession::run(Upgrade upgrade, std::string request_id) {
+    // what is started below refers to this object: nothing may throw past it
+    co_await asio::this_coro::throw_if_cancelled(false);
     const bool accepted = co_await link_.accept(std::move(upgrade), std::move(request_id));
     if (!accepted) co_return;
     tasks_.spawn(read_messages());
     tasks_.spawn(write_messages());
     while (!over_) {
-        co_await over_wake_.wait();
         const auto state = co_await asio::this_coro::cancellation_state;
-        if (state.cancelled() == asio::cancellation_type::none) continue;
-        stop_requests(Errc::shutting_down);
-        drain();  // goodbye follows the last word of the last request
-        break;
+        if (state.cancelled() != asio::cancellation_type::none) {
+            stop_requests(Errc::shutting_down);
+            drain();  // goodbye follows the last word of the last request
+            break;
+        }
+        co_await over_wake_.wait();
     }
-    // What was started refers to this object: whatever comes now, it has to end first. It does:
-    // the requests are cancelled, and the connection is closing, or closed by who stops us.
+    // All of it ends now: the requests are cancelled, and the connection is closing, or closed by
+    // who stops us.
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     while (tasks_.size() > 0) co_await tasks_.until_empty();
 }
