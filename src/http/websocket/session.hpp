@@ -56,6 +56,7 @@ class WebSocketSession {
         std::string text;  ///< not streamed: all of it, up to kMaxCollected bytes
         std::string thinking;
         codec::AnswerSummary summary;
+        std::optional<double> energy_j;
         double ttft_ms = -1;
         std::uint64_t bytes_out = 0;
         std::optional<Error> error;

@@ -89,6 +89,9 @@ awaitable<std::optional<Error>> WebSocketSession::relay(Active& active, Response
     for (;;) {
         const DeltaStep step = co_await stream.next_delta();
         active.summary = stream.summary();
+        if (step.kind != DeltaStep::Kind::deltas) {
+            if (const auto charge = stream.energy()) active.energy_j = charge->joules;
+        }
         if (step.kind == DeltaStep::Kind::broken) co_return step.error;
         if (step.kind == DeltaStep::Kind::end) co_return std::nullopt;
         if (auto error = take_deltas(active, step.deltas)) co_return error;
@@ -132,7 +135,8 @@ void WebSocketSession::finish(Active& active) {
         outbox_.push(active.writer.error(*active.error));
     } else {
         send(active, active.text, active.thinking);
-        outbox_.push(active.writer.last({active.summary, total_ms, active.route.backend, {}}));
+        outbox_.push(
+            active.writer.last({active.summary, total_ms, active.route.backend, active.energy_j}));
     }
     if (!shared_->config->logging.access_log) return;
     telemetry::AccessRecord record;
