@@ -9,12 +9,15 @@ using router::DeltaStep;
 
 namespace {
 
+constexpr double kJoulesPerWattHour = 3600;
+
 /// An answer while it is read.
 struct Reading {
     router::RouteInfo info;
     TimePoint first_token = kNever;
     codec::ToolCalls tool_calls;
     codec::AnswerSummary summary;
+    std::optional<monitors::EnergyCharge> energy;  ///< at the end
 
     void note(const codec::Delta& delta) {
         if (first_token == kNever) first_token = Clock::now();
@@ -36,6 +39,10 @@ void fill_end(Response& out, const Call& call, const Reading& reading) {
     fill(*out.mutable_routing(), reading.info);
     fill(*out.mutable_stats(), reading.info, reading.summary, call.received(),
          std::min(reading.first_token, now), now);
+    // its share of what the device drew, in place of the estimate
+    if (reading.energy) {
+        out.mutable_stats()->set_energy_wh(reading.energy->joules / kJoulesPerWattHour);
+    }
 }
 
 void set_tool_calls(GenerateStreamResponse&, const codec::ToolCalls&) {}
@@ -76,6 +83,7 @@ awaitable<std::optional<Error>> stream_answer(Call& call) {
     for (;;) {
         const DeltaStep step = co_await answer->next_delta();
         reading.summary = answer->summary();
+        reading.energy = answer->energy();
         if (step.kind == DeltaStep::Kind::broken) co_return step.error;
         if (step.kind == DeltaStep::Kind::end) break;
         for (const codec::Delta& delta : step.deltas) {
@@ -115,6 +123,7 @@ awaitable<std::optional<Error>> collect_answer(Call& call) {
     for (;;) {
         const DeltaStep step = co_await answer->next_delta();
         reading.summary = answer->summary();
+        reading.energy = answer->energy();
         if (step.kind == DeltaStep::Kind::broken) co_return step.error;
         if (step.kind == DeltaStep::Kind::end) break;
         for (const codec::Delta& delta : step.deltas) {
