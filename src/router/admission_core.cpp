@@ -42,15 +42,17 @@ void AdmissionCore::settle(std::string_view backend, TimePoint now, Bells& bells
     const SlotRules allowed = rules();
     SlotKind kind = SlotKind::none;
     const auto take_next = [&](BackendSlots& slots) {
+        const auto may_take = [&](const Place& place, Priority level, bool aged) {
+            return slots.may_take(place.model, place.capacity, level, aged, allowed);
+        };
         const auto may = [&](const Place& place, Priority level, bool aged) {
-            const SlotKind found =
-                slots.may_take(place.model, place.capacity, level, aged, allowed);
-            if (found == SlotKind::none) return false;
-            kind = found;  // the last for whom this holds is the one that is chosen
-            return true;
+            return may_take(place, level, aged) != SlotKind::none;
         };
         const PriorityQueue::Choice choice = queue_.next(backend, now, may);
-        if (choice.waiter) slots.take(choice.place.model, choice.waiter->level, kind);
+        if (!choice.waiter) return choice;
+        const Waiter& waiter = *choice.waiter;
+        kind = may_take(choice.place, waiter.level, queue_.is_lifted(waiter, now));
+        slots.take(choice.place.model, waiter.level, kind);
         return choice;
     };
     for (;;) {
@@ -61,7 +63,7 @@ void AdmissionCore::settle(std::string_view backend, TimePoint now, Bells& bells
         waiter.granted = {std::string(next.place.backend), std::string(next.place.model),
                           waiter.level, kind};
         waiter.place = next.index;
-        queue_.remove(waiter);
+        queue_.grant(next);
         --waiting_;
         waiter.state = WaitState::granted;
         drain_.note(now);

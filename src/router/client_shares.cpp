@@ -44,10 +44,11 @@ std::size_t ClientShares::of(std::string_view client) const {
     return found == clients_.end() ? 0 : found->second.size;
 }
 
-Waiter* ClientShares::first_loser() {
+Waiter* ClientShares::first_loser(const std::array<bool, kPriorities>& spared) {
     if (biggest_ == 0) return nullptr;
-    for (auto& level : by_size_[biggest_].front().levels) {
-        if (!level.empty()) return &level.back();
+    auto& levels = by_size_[biggest_].front().levels;
+    for (std::size_t level = 0; level < kPriorities; ++level) {
+        if (!levels[level].empty() && !spared[level]) return &levels[level].back();
     }
     return nullptr;
 }

@@ -36,8 +36,8 @@ class ClientShares {
 
     [[nodiscard]] std::size_t of(std::string_view client) const;
     /// The waiter that is the first to go of the client with most waiters: the youngest of its
-    /// lowest level. Nothing when nobody waits.
-    [[nodiscard]] Waiter* first_loser();
+    /// lowest level that is not spared. Nothing when there is none.
+    [[nodiscard]] Waiter* first_loser(const std::array<bool, kPriorities>& spared);
     [[nodiscard]] std::size_t biggest() const { return biggest_; }
 
   private:

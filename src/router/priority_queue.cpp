@@ -12,6 +12,8 @@ namespace {
 
 std::size_t level_of(const Waiter& waiter) { return static_cast<std::size_t>(waiter.level); }
 
+constexpr std::size_t kKeptShare = 16;  ///< one part in so many of the queue is kept for a level
+
 std::uint64_t ticket_of(const Waiter& waiter) { return waiter.ticket; }
 std::uint64_t ticket_of_seat(const Seat& seat) { return seat.waiter->ticket; }
 
@@ -78,6 +80,11 @@ void PriorityQueue::remove(Waiter& waiter) {
     waiter.state = WaitState::outside;
 }
 
+void PriorityQueue::grant(const Choice& choice) {
+    choice.waiter->seats[choice.index].group->line->critical_turn = choice.passes_critical;
+    remove(*choice.waiter);
+}
+
 void PriorityQueue::replace(Waiter& waiter, std::span<const Place> places) {
     stand_up(waiter);
     sit_down(waiter, places);
@@ -85,18 +92,25 @@ void PriorityQueue::replace(Waiter& waiter, std::span<const Place> places) {
 
 /// Who goes for the arrival when the queue is full; nobody when the arrival itself has to.
 Waiter* PriorityQueue::loser_for(const Waiter& arrival, bool returning) {
+    // the last few of a level stay when a higher one comes: they are those who have waited longest,
+    // and without them ageing would have nobody to lift while the queue is full of what matters
+    // more
+    std::array<bool, kPriorities> spared{};
+    for (std::size_t level = 0; level < level_of(arrival); ++level) {
+        spared[level] = sizes_[level] <= settings_.max_size / kKeptShare;
+    }
     // a client that has clearly more than the arrival's own will have gives one up: never for a
     // lower level, and never so that the two change roles and push each other out in turn
-    Waiter* greedy = shares_.first_loser();
+    Waiter* greedy = shares_.first_loser(spared);
     const bool own = greedy && greedy->client == arrival.client;
     if (greedy && !own && greedy->level <= arrival.level &&
         shares_.biggest() >= shares_.of(arrival.client) + 2) {
         return greedy;
     }
     if (own && greedy->level < arrival.level) return greedy;
-    for (auto& level : levels_) {
-        if (level.empty()) continue;
-        Waiter& youngest = level.back();
+    for (std::size_t level = 0; level < kPriorities; ++level) {
+        if (levels_[level].empty() || spared[level]) continue;
+        Waiter& youngest = levels_[level].back();
         if (youngest.level < arrival.level) return &youngest;
         if (returning && youngest.level == arrival.level && youngest.ticket > arrival.ticket) {
             return &youngest;

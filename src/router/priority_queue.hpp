@@ -34,6 +34,7 @@ struct Line {
     std::string_view backend;
     TextMap<Group> groups;
     std::array<std::size_t, kPriorities> waiting{};
+    bool critical_turn = false;  ///< the last slot went to one lifted past a critical one
 };
 
 }  // namespace queue_detail
@@ -62,7 +63,8 @@ class PriorityQueue {
     };
     /// Puts a waiter in line at all its places. Full: the client with most waiters loses its
     /// youngest of its lowest level, else the youngest of the lowest level in all goes for one of
-    /// a higher level, else the new one is not taken. `returning`: it held a slot or waited before,
+    /// a higher level, else the new one is not taken. The last sixteenth of the queue that a lower
+    /// level has is spared. `returning`: it held a slot or waited before,
     /// so a younger one of its own level goes for it too.
     [[nodiscard]] Entry push(Waiter& waiter, std::span<const Place> places, bool returning = false);
     /// Takes a waiter out. Cost: its places, whatever the length of the queue.
@@ -72,17 +74,25 @@ class PriorityQueue {
 
     struct Choice {
         Waiter* waiter = nullptr;
-        Place place;            ///< views of the queue's own: valid until it is removed
-        std::size_t index = 0;  ///< of the place in what the waiter asked for
+        Place place;                   ///< views of the queue's own: valid until it is removed
+        std::size_t index = 0;         ///< of the place in what the waiter asked for
+        bool passes_critical = false;  ///< a younger critical one would have taken it
     };
     /// The first in order of those who wait for `backend` and for whom
-    /// `may(place, level, aged)` holds. Looks at the oldest of each level and model only.
+    /// `may(place, level, aged)` holds. Looks at the oldest of each level and model only. Who was
+    /// lifted to the top and who is critical by itself take turns where both want a slot: else a
+    /// long queue that has aged as a whole would keep voice waiting behind it.
     template <class May>
     [[nodiscard]] Choice next(std::string_view backend, TimePoint now, const May& may) const;
 
+    /// Takes out who was chosen and has got its slot.
+    void grant(const Choice& choice);
     /// The level that counts for the order: one more per `aging` since its arrival.
     [[nodiscard]] std::size_t level_at(const Waiter& waiter, TimePoint now) const {
         return lifted(waiter.level, waiter.since, now);
+    }
+    [[nodiscard]] bool is_lifted(const Waiter& waiter, TimePoint now) const {
+        return level_at(waiter, now) > static_cast<std::size_t>(waiter.level);
     }
     [[nodiscard]] std::size_t lifted(Priority level, TimePoint since, TimePoint now) const;
 
@@ -112,7 +122,9 @@ class PriorityQueue {
 template <class May>
 PriorityQueue::Choice PriorityQueue::next(std::string_view backend, TimePoint now,
                                           const May& may) const {
+    constexpr auto kTop = static_cast<std::size_t>(Priority::critical);
     Choice best;
+    Choice critical;  // the first of those that are critical by themselves
     std::size_t best_level = 0;
     const auto line = lines_.find(backend);
     if (line == lines_.end()) return best;
@@ -123,15 +135,25 @@ PriorityQueue::Choice PriorityQueue::next(std::string_view backend, TimePoint no
             // may what it may not
             const queue_detail::Seat& seat = group.levels[level].front();
             const std::size_t lifted = level_at(*seat.waiter, now);
-            const bool first = !best.waiter || lifted > best_level ||
-                               (lifted == best_level && seat.waiter->ticket < best.waiter->ticket);
-            if (!first) continue;
+            const auto before = [&](const Choice& other) {
+                return !other.waiter || seat.waiter->ticket < other.waiter->ticket;
+            };
+            const bool first =
+                lifted > best_level || (lifted == best_level && before(best)) || !best.waiter;
+            const bool first_critical = level == kTop && before(critical);
+            if (!first && !first_critical) continue;
             const Place place{line->second.backend, group.model, seat.capacity};
             if (!may(place, static_cast<Priority>(level), lifted > level)) continue;
-            best = {seat.waiter, place, seat.place};
+            const Choice found{seat.waiter, place, seat.place, false};
+            if (first_critical) critical = found;
+            if (!first) continue;
+            best = found;
             best_level = lifted;
         }
     }
+    if (!critical.waiter || best.waiter == critical.waiter) return best;
+    if (line->second.critical_turn) return critical;
+    best.passes_critical = true;
     return best;
 }
 

@@ -73,6 +73,20 @@ TEST_F(PriorityQueueTest, AgeingLiftsOneLevelPerPeriodForTheOrder) {
     EXPECT_EQ(queue_.level_at(normal, kStart), 1U) << "the clock of another worker may be behind";
 }
 
+TEST_F(PriorityQueueTest, WhoIsLiftedToTheTopAndWhoIsCriticalTakeTurns) {
+    Waiter& one = push(Priority::high);
+    Waiter& two = push(Priority::high);
+    Waiter& batch = push(Priority::best_effort);
+    const TimePoint later = kStart + seconds(20);
+    Waiter& voice = push(Priority::critical, kA, "c", later);
+    Waiter& music = push(Priority::critical, kA, "c", later);
+    for (Waiter* expected : {&one, &voice, &two, &music, &batch}) {
+        const auto choice = queue_.next("a", later, kAnyone);
+        EXPECT_EQ(choice.waiter, expected);
+        queue_.grant(choice);
+    }
+}
+
 TEST_F(PriorityQueueTest, DifferentModelsAndBackendsNeverBlockEachOther) {
     const std::vector<Place> other_model{{"a", "n", {1, 4}}};
     push(Priority::critical, kA);
@@ -146,6 +160,22 @@ TEST_F(PriorityQueueTest, AHigherArrivalEvictsTheYoungestOfTheLowestLevel) {
     EXPECT_EQ(entry.evicted, &youngest);
     EXPECT_EQ(youngest.state, WaitState::evicted);
     EXPECT_EQ(queue_.size(), 8U);
+}
+
+TEST_F(PriorityQueueTest, TheLastOnesOfALevelAreSpared) {
+    queue_.configure({32, seconds(5)});
+    for (int i = 0; i < 3; ++i) push(Priority::best_effort, kA, "b" + std::to_string(i));
+    Waiter& third = waiters_.back();
+    for (int i = 3; i < 32; ++i) push(Priority::normal, kA, "c" + std::to_string(i));
+    Waiter& normal_youngest = waiters_.back();
+    Waiter& one = waiter(Priority::high, "x");
+    EXPECT_EQ(queue_.push(one, kA).evicted, &third);
+    Waiter& two = waiter(Priority::high, "y");
+    EXPECT_EQ(queue_.push(two, kA).evicted, &normal_youngest)
+        << "the two that have waited longest stay, and are not starved";
+    Waiter& other = waiter(Priority::normal, "z");
+    EXPECT_FALSE(queue_.push(other, kA).entered);
+    EXPECT_EQ(queue_.by_level()[0], 2U);
 }
 
 TEST_F(PriorityQueueTest, AFullQueueRefusesWhatIsNoMoreImportant) {
@@ -254,7 +284,7 @@ TEST(PriorityQueue, AgreesWithAPlainModelUnderRandomUse) {
             now += Milliseconds(random() % 500);
             const unsigned what = random() % 10;
             if (what < 5) {
-                Waiter& one = waiters.emplace_back(static_cast<Priority>(random() % 4),
+                Waiter& one = waiters.emplace_back(static_cast<Priority>(random() % 3),  // no turns
                                                    std::to_string(random() % 3), now, step + 1);
                 const auto& places = choices[random() % 4];
                 const auto entry = queue.push(one, places);
