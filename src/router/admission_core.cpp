@@ -76,6 +76,7 @@ std::optional<HeldSlot> AdmissionCore::try_take(const Place& place, Priority lev
     if (closed()) return std::nullopt;
     if (waiting_.load() == 0) return take(place, level);
     std::lock_guard lock(mutex_);
+    queue_.note_capacity(place);
     settle(place.backend, now, bells);  // what is free and who waits may use is theirs
     return take(place, level);
 }

@@ -37,11 +37,11 @@ void PriorityQueue::sit_down(Waiter& waiter, std::span<const Place> places) {
             group.line = &line;
             group.model = line.groups.find(places[i].model)->first;
         }
+        group.capacity = places[i].capacity;
         ++line.waiting[level];
         Seat& seat = waiter.seats[i];
         seat.waiter = &waiter;
         seat.group = &group;
-        seat.capacity = places[i].capacity;
         seat.place = i;
         insert_by_ticket(group.levels[level], seat, ticket_of_seat);
     }
@@ -78,6 +78,13 @@ void PriorityQueue::remove(Waiter& waiter) {
     --sizes_[level_of(waiter)];
     --size_;
     waiter.state = WaitState::outside;
+}
+
+void PriorityQueue::note_capacity(const Place& place) {
+    const auto line = lines_.find(place.backend);
+    if (line == lines_.end()) return;
+    const auto group = line->second.groups.find(place.model);
+    if (group != line->second.groups.end()) group->second.capacity = place.capacity;
 }
 
 void PriorityQueue::grant(const Choice& choice) {

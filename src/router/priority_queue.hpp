@@ -26,6 +26,7 @@ struct Group {
     std::string_view model;  ///< the key under which the line keeps it
     Line* line = nullptr;
     std::size_t size = 0;
+    Capacity capacity;  ///< the latest that somebody told
     std::array<SeatList, kPriorities> levels;
 };
 
@@ -71,6 +72,9 @@ class PriorityQueue {
     void remove(Waiter& waiter);
     /// Where a waiter may go has changed; it keeps its position by its ticket.
     void replace(Waiter& waiter, std::span<const Place> places);
+
+    /// What a place offers now, for those who wait there already.
+    void note_capacity(const Place& place);
 
     struct Choice {
         Waiter* waiter = nullptr;
@@ -142,7 +146,7 @@ PriorityQueue::Choice PriorityQueue::next(std::string_view backend, TimePoint no
                 lifted > best_level || (lifted == best_level && before(best)) || !best.waiter;
             const bool first_critical = level == kTop && before(critical);
             if (!first && !first_critical) continue;
-            const Place place{line->second.backend, group.model, seat.capacity};
+            const Place place{line->second.backend, group.model, group.capacity};
             if (!may(place, static_cast<Priority>(level), lifted > level)) continue;
             const Choice found{seat.waiter, place, seat.place, false};
             if (first_critical) critical = found;

@@ -45,7 +45,6 @@ struct Client;
 struct Seat {
     Waiter* waiter = nullptr;
     Group* group = nullptr;
-    Capacity capacity;
     std::size_t place = 0;  ///< index in what the waiter asked for
     Hook hook;
 };

@@ -1,5 +1,6 @@
 // Where a request may run now, and how it waits when there is no slot.
 #include "router/search.hpp"
+#include "router/slow_start.hpp"
 #include "router/wait_or_next.hpp"
 
 #include <boost/asio/this_coro.hpp>
@@ -17,8 +18,10 @@ namespace {
 constexpr Milliseconds kFirstLook{50};
 constexpr Milliseconds kLastLook{1000};
 
-Capacity capacity_of(const upstream::Backend& backend) {
-    return {backend.settings().max_concurrency, backend.settings().max_in_flight};
+Capacity capacity_of(const upstream::Backend& backend, TimePoint now) {
+    const config::Backend& settings = backend.settings();
+    return slow_start({settings.max_concurrency, settings.max_in_flight}, backend.back_since(),
+                      now);
 }
 
 }  // namespace
@@ -30,10 +33,11 @@ std::optional<Admitted> Search::choose_places(bool take) {
     next_places_.clear();
     next_order_.clear();
     WaitOrNext wait_or_next(decision, waited_);
+    const TimePoint now = Clock::now();
     for (const RankedCandidate& candidate : decision.usable) {
         if (!wait_or_next.worth_taking(candidate)) break;
         const upstream::Backend& backend = *generation_->backends->backends[candidate.index];
-        const Capacity capacity = capacity_of(backend);
+        const Capacity capacity = capacity_of(backend, now);
         next_places_.push_back({backend.id(), wanted_.key(backend.settings().type), capacity});
         next_order_.push_back(candidate.index);
         if (take) {

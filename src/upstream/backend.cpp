@@ -62,7 +62,9 @@ bool Backend::set_health(Health health, std::string reason) {
         std::lock_guard lock(mutex_);
         health_reason_.swap(reason);
     }
-    return health_.exchange(health, std::memory_order_relaxed) != health;
+    const Health before = health_.exchange(health, std::memory_order_relaxed);
+    if (before == Health::unhealthy && health == Health::healthy) is_back_at(Clock::now());
+    return before != health;
 }
 
 void Backend::mark_absent(std::string_view model_key) {
@@ -150,6 +152,7 @@ void Backend::park_until(TimePoint until) {
     while (current < wanted &&
            !parked_until_.compare_exchange_weak(current, wanted, std::memory_order_relaxed)) {
     }
+    is_back_at(parked_until());
 }
 
 bool Backend::is_parked(TimePoint now) const { return now < parked_until(); }

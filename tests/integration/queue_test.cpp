@@ -365,6 +365,29 @@ TEST(Queue, EveryPossibleBackendFailingTakesTheWaiterOutAtOnce) {
     EXPECT_EQ(first.read_reply("POST").status, 200);
 }
 
+TEST(Queue, ABackendThatIsBackGetsItsSlotsOneByOne) {
+    Doorman door;
+    ScriptedBackend backend(door.script());
+    const support::TestDaemon daemon(support::config_yaml(
+        {support::backend_yaml("a", backend.port(), "max_concurrency: 3")},
+        "health: {interval_ms: 100, idle_interval_ms: 100, unhealthy_threshold: 1}"));
+    support::wait_until_known(daemon, "a");
+    backend.set_healthy(false);
+    daemon.wait_until_unhealthy("a");
+    backend.set_healthy(true);
+    daemon.wait_until_healthy("a");
+    std::vector<std::unique_ptr<RawClient>> clients;
+    const auto since = support::Clock::now();
+    for (int i = 0; i < 3; ++i) {
+        clients.push_back(std::make_unique<RawClient>(daemon.port()));
+        clients.back()->send_request("POST", kChat, chat_body(), {{"X-Request-ID", "r"}});
+    }
+    backend.wait_for_requests(3);  // none of them has ended
+    EXPECT_GT(support::Clock::now() - since, Milliseconds(500));
+    door.let_go("r");
+    for (auto& client : clients) EXPECT_EQ(client->read_reply("POST").status, 200);
+}
+
 TEST(Queue, StoppingEmptiesTheQueueWithRetryAfter) {
     Doorman door;
     support::Chain chain({door.script()}, queue("", "max_concurrency: 1"));

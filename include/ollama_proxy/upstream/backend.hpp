@@ -83,6 +83,12 @@ class Backend {
     [[nodiscard]] bool is_parked(TimePoint now) const;
     [[nodiscard]] TimePoint parked_until() const;
 
+    /// Since when it takes requests again after it was down or parked (then this may be ahead): it
+    /// should get few at first, as a breaker does by itself. TimePoint{} when it never was.
+    [[nodiscard]] TimePoint back_since() const {
+        return TimePoint(Clock::duration(back_since_.load(std::memory_order_relaxed)));
+    }
+
     [[nodiscard]] std::uint64_t requests() const {
         return requests_.load(std::memory_order_relaxed);
     }
@@ -96,6 +102,10 @@ class Backend {
     void set_addresses(std::shared_ptr<const Addresses> a) { addresses_.store(std::move(a)); }
 
   private:
+    void is_back_at(TimePoint time) {
+        back_since_.store(time.time_since_epoch().count(), std::memory_order_relaxed);
+    }
+
     const config::Backend settings_;
     const std::uint32_t index_;
     const std::uint64_t serial_;
@@ -106,6 +116,7 @@ class Backend {
     std::atomic<std::uint64_t> requests_{0};
     std::atomic<std::uint64_t> failures_{0};
     std::atomic<TimePoint::rep> parked_until_{0};
+    std::atomic<TimePoint::rep> back_since_{0};
     mutable std::mutex mutex_;  ///< the rest; held for a few instructions
     CircuitBreaker breaker_;
     std::string health_reason_;

@@ -114,6 +114,13 @@ TEST_F(PriorityQueueTest, AWaiterStandsInLineEverywhereAndLeavesEverywhere) {
     EXPECT_EQ(pop("b"), nullptr);
 }
 
+TEST_F(PriorityQueueTest, WhoWaitsKnowsTheLatestCapacityOfItsPlace) {
+    push(Priority::normal);
+    queue_.note_capacity({"a", "m", {3, 9}});
+    queue_.note_capacity({"a", "n", {7, 7}});
+    EXPECT_EQ(queue_.next("a", kStart, kAnyone).place.capacity.per_model, 3U);
+}
+
 TEST_F(PriorityQueueTest, TheLevelThatMayNotDoesNotHoldUpTheOthers) {
     push(Priority::normal);
     Waiter& critical = push(Priority::critical);

@@ -112,6 +112,19 @@ TEST(Backend, IsParkedForAMinuteAtMostAndNeverShortened) {
     EXPECT_TRUE(b->is_parked(now + seconds(59)));
 }
 
+TEST(Backend, KnowsSinceWhenItIsBackAfterTrouble) {
+    const auto down = backend("b");
+    (void)down->set_health(Health::healthy, {});
+    EXPECT_EQ(down->back_since(), TimePoint{}) << "it has only been found";
+    (void)down->set_health(Health::unhealthy, "refused");
+    (void)down->set_health(Health::healthy, {});
+    EXPECT_NE(down->back_since(), TimePoint{});
+
+    const auto busy = backend("b");
+    busy->park_until(Clock::now() + seconds(30));
+    EXPECT_EQ(busy->back_since(), busy->parked_until());
+}
+
 TEST(BackendSet, FindsById) {
     BackendSet set{{backend("a"), backend("b")}};
     EXPECT_EQ(set.find("b"), set.backends[1]);
