@@ -39,6 +39,12 @@ void log_health(const upstream::Backend& backend, upstream::Health before) {
     }
 }
 
+HealthNews news_of(const upstream::Backend& backend, upstream::Health before) {
+    const bool healthy = backend.health() == upstream::Health::healthy;
+    return {backend.id(), backend.settings().name, healthy, before == upstream::Health::unknown,
+            healthy ? std::string() : backend.health_reason()};
+}
+
 config::Mode fixed_mode(const config::Config& config) {
     // Auto follows the machine's sensors; with nothing known of the machine it is Balanced
     const config::Mode mode = config.efficiency.default_mode;
@@ -52,9 +58,13 @@ Router::Impl::Impl(boost::asio::io_context& control, std::shared_ptr<const confi
       policy(std::make_shared<const efficiency::Policy>(
           efficiency::policy_of(fixed_mode(*config), *config))),
       admission(config->queue),
+      activity(std::make_shared<Activity>(
+          control, [this] { return admission.in_flight() + admission.waiting(); },
+          [this](bool busy) { news.activity.notify(busy); })),
       health(control, config->health,
              [this](const upstream::Backend& backend, upstream::Health before) {
                  log_health(backend, before);
+                 news.health.notify(news_of(backend, before));
                  // who waits may go where it could not, or can no longer go where it would have
                  const bool up = backend.health() == upstream::Health::healthy;
                  admission.reconsider(up ? std::string_view() : backend.id());
@@ -82,7 +92,10 @@ void Router::start() {
     impl_->health.watch(generation->backends, generation->config->health);
 }
 
-void Router::stop() { impl_->health.stop(); }
+void Router::stop() {
+    impl_->activity->stop();
+    impl_->health.stop();
+}
 
 void Router::stop_accepting() {
     impl_->accepting.store(false);

@@ -4,11 +4,14 @@
 #include "ollama_proxy/router/router.hpp"
 #include "ollama_proxy/upstream/exchange.hpp"
 #include "ollama_proxy/upstream/health_checker.hpp"
+#include "router/activity.hpp"
 #include "router/admission.hpp"
 #include "router/answer_verdict.hpp"
 #include "router/facts.hpp"
+#include "router/news_desk.hpp"
 #include "router/response_stream_impl.hpp"
 #include "router/retry_budget.hpp"
+#include "router/sleep_gate.hpp"
 
 #include <atomic>
 
@@ -34,6 +37,9 @@ struct Router::Impl {
     Admission admission;
     RetryBudget retries;
     std::atomic<bool> accepting{true};
+    NewsDesk news;
+    SleepGate sleep;
+    std::shared_ptr<Activity> activity;
     upstream::HealthChecker health;
 };
 

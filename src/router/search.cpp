@@ -38,6 +38,16 @@ Result<void> Search::find_target() {
     return {};
 }
 
+awaitable<std::optional<Error>> Search::wait_until_awake() {
+    const auto patience = generation_->config->queue.timeout;
+    const TimePoint limit = std::min(Clock::now() + patience, context_.deadline);
+    const bool awake = co_await router_.sleep.pass(limit);
+    if (awake || Clock::now() < limit) co_return std::nullopt;
+    Error late = make_error(Errc::queue_timeout, "the machine is about to sleep; try again later");
+    late.retry_after_s = 1;
+    co_return late;
+}
+
 awaitable<Result<ResponseStream>> Search::run() {
     const auto target = find_target();
     if (!target) co_return target.error();
@@ -47,6 +57,9 @@ awaitable<Result<ResponseStream>> Search::run() {
             Error error = make_error(Errc::shutting_down, "the proxy is shutting down");
             error.retry_after_s = 1;
             co_return error;
+        }
+        if (router_.sleep.is_closed()) {
+            if (auto late = co_await wait_until_awake()) co_return *late;
         }
         if (new_configuration_) {
             const auto adopted = adopt_configuration();
@@ -74,6 +87,7 @@ awaitable<Result<ResponseStream>> Search::run() {
             admitted = std::move(*waited);
         }
         observe_queue_wait(request_.hints.priority, (info_.queue_wait_ms - waited_before) / 1000);
+        if (router_.sleep.is_closed()) continue;  // it fell asleep while this one waited
         const std::uint32_t index = order_[admitted->place];
         info_.backend = generation_->backends->backends[index]->id();
         info_.estimated_latency_ms = ranking_.facts[index].latency_ms;
@@ -91,6 +105,7 @@ awaitable<Result<ResponseStream>> Search::run() {
 awaitable<Result<ResponseStream>> Router::route(const InferenceRequest& request,
                                                 const RequestContext& context, RouteInfo& info) {
     impl_->health.note_request();
+    impl_->activity->note();
     Search search(*impl_, request, context, info);
     auto answer = co_await search.run();
     if (!answer && answer.error().code != Errc::cancelled) count_error(answer.error().code);

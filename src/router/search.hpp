@@ -47,6 +47,8 @@ class Search {
     void rank();
     Result<void> find_target();
     std::optional<Admitted> choose_places(bool take);
+    void note_given_to(std::uint32_t index);
+    boost::asio::awaitable<std::optional<Error>> wait_until_awake();
     std::optional<Admitted> admit_now();
     boost::asio::awaitable<Result<std::optional<Admitted>>> admit();
     Result<void> adopt_configuration();

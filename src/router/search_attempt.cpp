@@ -56,10 +56,18 @@ Search::Body Search::body_for(const upstream::Backend& backend) const {
     return {request_.api, request_.body, request_.scan};
 }
 
+void Search::note_given_to(std::uint32_t index) {
+    const auto& usable = ranking_.decision.usable;
+    const auto found = std::ranges::find(usable, index, &RankedCandidate::index);
+    router_.news.note_decision(info_.backend, info_.reason,
+                               found == usable.end() ? 0 : found->score);
+}
+
 awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Permit permit) {
     const std::shared_ptr<upstream::Backend> backend = generation_->backends->backends[index];
     const auto executor = co_await boost::asio::this_coro::executor;
     tried_[index] = true;
+    note_given_to(index);
     if (!backend->breaker_acquire(Clock::now())) co_return std::nullopt;
     auto answer = std::make_unique<ResponseStream::Impl>();
     answer->api = body_for(*backend).api;

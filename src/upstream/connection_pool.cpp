@@ -3,8 +3,17 @@
 #include "ollama_proxy/upstream/exchange.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <utility>
 
 namespace ollama_proxy::upstream {
+
+namespace {
+
+/// How often all pools of the process were flushed: each worker follows at its next use.
+std::atomic<std::uint64_t> all_flushed{0};
+
+}  // namespace
 
 ConnectionPool& ConnectionPool::current() {
     thread_local ConnectionPool pool;
@@ -12,6 +21,8 @@ ConnectionPool& ConnectionPool::current() {
 }
 
 std::unique_ptr<Connection> ConnectionPool::take(std::uint64_t backend_serial, TimePoint now) {
+    const std::uint64_t flushed = all_flushed.load(std::memory_order_relaxed);
+    if (std::exchange(flushed_, flushed) != flushed) flush();
     auto& idle = idle_[backend_serial];
     while (!idle.empty()) {
         Idle last = std::move(idle.back());
@@ -35,5 +46,7 @@ void ConnectionPool::give_back(std::uint64_t backend_serial, std::unique_ptr<Con
 }
 
 void flush_connections() { ConnectionPool::current().flush(); }
+
+void flush_all_connections() { all_flushed.fetch_add(1, std::memory_order_relaxed); }
 
 }  // namespace ollama_proxy::upstream

@@ -34,6 +34,7 @@ class ConnectionPool {
         TimePoint since;
     };
     std::unordered_map<std::uint64_t, std::vector<Idle>> idle_;
+    std::uint64_t flushed_ = 0;  ///< the last flush of all pools that this one has followed
 };
 
 }  // namespace ollama_proxy::upstream

@@ -1,11 +1,13 @@
 #pragma once
 
 #include "ollama_proxy/common/error.hpp"
+#include "ollama_proxy/common/observers.hpp"
 #include "ollama_proxy/config/config.hpp"
 #include "ollama_proxy/efficiency/policy.hpp"
 #include "ollama_proxy/monitors/energy.hpp"
 #include "ollama_proxy/monitors/system_snapshot.hpp"
 #include "ollama_proxy/router/explanation.hpp"
+#include "ollama_proxy/router/news.hpp"
 #include "ollama_proxy/router/request.hpp"
 #include "ollama_proxy/router/response_stream.hpp"
 #include "ollama_proxy/router/status_view.hpp"
@@ -13,6 +15,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -109,6 +112,24 @@ class Router {
     [[nodiscard]] boost::asio::awaitable<ModelsView> models(Clock::duration max_age);
 
     [[nodiscard]] std::shared_ptr<const config::Config> config() const;
+
+    /// The last request that was given to a backend; nothing before the first.
+    [[nodiscard]] std::optional<LastDecision> last_decision() const;
+
+    /// Called on the control thread.
+    [[nodiscard]] Observers<HealthNews>::Subscription subscribe_health(
+        std::function<void(const HealthNews&)> observer);
+    /// Called on workers, for every decision: must be quick.
+    [[nodiscard]] Observers<DecisionMade>::Subscription subscribe_decisions(
+        std::function<void()> observer);
+    /// Called on the control thread when work begins, and when for a second or two there was none.
+    [[nodiscard]] Observers<bool>::Subscription subscribe_activity(
+        std::function<void(bool busy)> observer);
+
+    /// The machine is about to sleep: what is not yet given to a backend waits for `resume()`.
+    void suspend();
+    /// It is awake: connections from before are dropped, every backend is probed at once.
+    void resume();
 
     struct Impl;
 

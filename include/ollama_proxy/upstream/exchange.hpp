@@ -116,5 +116,7 @@ class Exchange {
 
 /// Closes the calling worker's idle connections (resume from suspend, reload). Thread: a worker.
 void flush_connections();
+/// Closes those of all workers, each before it next wants one. Thread: any.
+void flush_all_connections();
 
 }  // namespace ollama_proxy::upstream

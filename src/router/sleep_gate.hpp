@@ -1,0 +1,33 @@
+#pragma once
+
+#include "ollama_proxy/common/clock.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <mutex>
+
+namespace ollama_proxy::router {
+
+/// Holds requests back while the machine is about to sleep, or sleeps. Thread: any.
+class SleepGate {
+  public:
+    void close() { closed_.store(true); }
+    void open();
+    [[nodiscard]] bool is_closed() const { return closed_.load(std::memory_order_relaxed); }
+
+    /// Returns once it is open; false when `limit` passed before. Cancelling (total) ends the wait.
+    [[nodiscard]] boost::asio::awaitable<bool> pass(TimePoint limit);
+
+  private:
+    struct Waiter;
+    struct Entry;
+
+    std::atomic<bool> closed_{false};
+    std::mutex mutex_;
+    std::list<std::shared_ptr<Waiter>> waiters_;
+};
+
+}  // namespace ollama_proxy::router
