@@ -19,7 +19,6 @@ END = "<!-- end of what scripts/config-doc.py writes -->\n"
 NOT_YET = {
     "router.auto_optimize", "router.affinity", "router.weights.affinity", "router.hedge",
     "backends[].characteristics.max_tokens_per_second", "stream",
-    "dbus", "notifications",
 }
 
 

@@ -53,6 +53,7 @@ debian_packages() {
     if wants build; then
         echo cmake ninja-build g++ pkg-config ccache mold git ca-certificates
         echo libssl-dev libyaml-cpp-dev libspdlog-dev nlohmann-json3-dev libsimdjson-dev libcli11-dev
+        echo libsdbus-c++-dev libsystemd-dev
         echo libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev
         # Debian 12's default Boost is 1.74; 1.81 is there beside it, and the two exclude each other.
         case ${ID:-}:${VERSION_ID:-} in
@@ -62,6 +63,7 @@ debian_packages() {
     fi
     if wants test; then
         echo libgtest-dev libgmock-dev python3 python3-venv
+        echo dbus-daemon libglib2.0-bin python3-dbusmock
         node_is_usable || echo nodejs npm
     fi
     if wants sanitizers; then
@@ -105,10 +107,11 @@ fedora_packages() {
     if wants build; then
         echo cmake ninja-build gcc-c++ pkgconf-pkg-config ccache mold git-core
         echo boost-devel openssl-devel yaml-cpp-devel spdlog-devel json-devel simdjson-devel cli11-devel
+        echo sdbus-cpp-devel systemd-devel
         echo grpc-devel grpc-plugins protobuf-devel protobuf-compiler
     fi
     if wants test; then
-        echo gtest-devel gmock-devel python3
+        echo gtest-devel gmock-devel python3 dbus-daemon glib2 python3-dbusmock
         node_is_usable || echo nodejs nodejs-npm
     fi
     ! wants sanitizers || echo clang compiler-rt lld llvm clang-tools-extra

@@ -1,5 +1,6 @@
 #include "app/daemon.hpp"
 
+#include "app/desktop_bus.hpp"
 #include "app/grpc_front_end.hpp"
 #include "ollama_proxy/efficiency/controller.hpp"
 #include "ollama_proxy/http/server.hpp"
@@ -40,7 +41,8 @@ struct Daemon::Impl {
           monitor(config),
           limits(std::make_shared<access::ClientLimits>(config->server)),
           server(control, workers, router, efficiency, limits, config),
-          grpc(control, workers, router, efficiency, limits, config) {
+          grpc(control, workers, router, efficiency, limits, config),
+          bus(router, efficiency, monitor, config) {
         router.set_energy(monitor.energy());
         monitor.subscribe([this](const auto& snapshot) {
             router.set_system(snapshot);
@@ -71,6 +73,7 @@ struct Daemon::Impl {
     std::shared_ptr<access::ClientLimits> limits;
     http::Server server;
     GrpcFrontEnd grpc;
+    DesktopBus bus;
     std::thread control_thread;
 };
 
@@ -82,6 +85,7 @@ Daemon::~Daemon() { stop(Milliseconds(0)); }
 std::optional<Error> Daemon::start() {
     if (auto error = impl_->server.listen()) return error;
     if (auto error = impl_->grpc.listen()) return error;
+    impl_->bus.start();
     impl_->workers.start();
     impl_->control_thread = std::thread([impl = impl_.get()] {
         pthread_setname_np(pthread_self(), "control");
@@ -106,6 +110,7 @@ void Daemon::stop(Milliseconds grace) {
     if (!impl_->control_thread.joinable()) return;
     impl_->router.stop_accepting();
     asio::co_spawn(impl_->control, Impl::wind_down(*impl_, grace), asio::use_future).get();
+    impl_->bus.stop();
     impl_->workers.stop();
     // After the workers: their last sessions may still have posted something to it.
     impl_->guard.reset();

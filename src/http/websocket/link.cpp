@@ -58,7 +58,6 @@ struct WebSocketLink::Impl {
     Settings settings;
     runtime::Deadline stall;
     beast::flat_buffer buffer;
-    std::string sending;    ///< the message that is on its way
     bool read_one = false;  ///< the buffer holds a message that was handed out
 };
 
@@ -112,16 +111,11 @@ std::string_view WebSocketLink::message() const {
     return {static_cast<const char*>(data.data()), data.size()};
 }
 
-void WebSocketLink::start_write(std::string text, OnWritten on_written, void* argument) {
-    Impl* impl = impl_.get();
-    impl->sending = std::move(text);
-    impl->stall.expires_after(impl->settings.write_stall);
-    impl->stream.async_write(
-        asio::buffer(impl->sending),
-        [impl, on_written, argument](boost::system::error_code error, std::size_t) {
-            impl->stall.disarm();
-            on_written(argument, !error);
-        });
+awaitable<bool> WebSocketLink::write(std::string_view text) {
+    impl_->stall.expires_after(impl_->settings.write_stall);
+    auto [error, n] = co_await impl_->stream.async_write(asio::buffer(text), kToken);
+    impl_->stall.disarm();
+    co_return !error;
 }
 
 awaitable<void> WebSocketLink::close(CloseCode code, std::string reason) {

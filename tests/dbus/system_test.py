@@ -1,0 +1,131 @@
+"""The system bus: power profiles under both names, sleeping and waking, the inhibitor."""
+
+import subprocess
+import threading
+import time
+import unittest
+
+import dbus
+from desk import Backend, Desk, eventually
+
+
+class System(Desk):
+    def setUp(self):
+        super().setUp()
+        self.session = self.start_bus()
+        self.system = self.start_bus("system")
+        self.connection = self.system.connect()
+
+    def mock(self, *arguments):
+        """A service of python-dbusmock."""
+        process = subprocess.Popen(["/usr/bin/python3", "-m", "dbusmock", "--system", *arguments],
+                                   env={"DBUS_SYSTEM_BUS_ADDRESS": self.system.address, "PATH": "/usr/bin:/bin"},
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def end():
+            process.kill()
+            process.wait()
+
+        self.addCleanup(end)
+        return end
+
+    def template(self, template, name):
+        end = self.mock("--template", template)
+        eventually(lambda: self.connection.name_has_owner(name), name)
+        return end
+
+    def set_profile(self, name, path, profile):
+        self.connection.call_blocking(name, path, "org.freedesktop.DBus.Mock", "UpdateProperties", "sa{sv}",
+                                      (name, dbus.Dictionary({"ActiveProfile": profile}, signature="sv")))
+
+    def profile_is(self, daemon, profile):
+        eventually(lambda: daemon.get("/efficiency")["system_state"]["power_profile"] == profile, profile)
+
+    def test_the_profile_of_the_older_name_decides_auto(self):
+        name, path = "net.hadess.PowerProfiles", "/net/hadess/PowerProfiles"
+        end = self.template("power_profiles_daemon", name)
+        daemon = self.start_daemon({"monitors": {"sysfs_root": self.folder}})
+        self.set_profile(name, path, "power-saver")
+        self.profile_is(daemon, "power-saver")
+        daemon.post("/efficiency", {"mode": "Auto"})
+        state = daemon.get("/efficiency")
+        self.assertEqual((state["effective_mode"], state["reason"]), ("Efficiency", "power-profile"))
+        session = self.listen(self.session)
+        self.part(session, "SystemState")
+        self.set_profile(name, path, "performance")
+        self.profile_is(daemon, "performance")
+        eventually(lambda: ("power-saver", "performance") in self.heard("PowerProfileChanged"), "the signal")
+        end()
+        self.profile_is(daemon, None)
+
+    def test_the_newer_name_counts_first_and_may_come_later(self):
+        daemon = self.start_daemon({"monitors": {"sysfs_root": self.folder}})
+        self.template("power_profiles_daemon", "net.hadess.PowerProfiles")
+        self.set_profile("net.hadess.PowerProfiles", "/net/hadess/PowerProfiles", "balanced")
+        self.profile_is(daemon, "balanced")
+        name, path = "org.freedesktop.UPower.PowerProfiles", "/org/freedesktop/UPower/PowerProfiles"
+        self.mock(name, path, name)
+        eventually(lambda: self.connection.name_has_owner(name), name)
+        self.connection.call_blocking(name, path, "org.freedesktop.DBus.Mock", "AddProperties", "sa{sv}",
+                                      (name, dbus.Dictionary({"ActiveProfile": "power-saver"}, signature="sv")))
+        self.set_profile(name, path, "power-saver")
+        self.profile_is(daemon, "power-saver")
+
+    def inhibitors(self):
+        return self.connection.call_blocking("org.freedesktop.login1", "/org/freedesktop/login1",
+                                             "org.freedesktop.login1.Manager", "ListInhibitors", "", ())
+
+    def prepare_for_sleep(self, sleeping):
+        self.connection.call_blocking("org.freedesktop.login1", "/org/freedesktop/login1",
+                                      "org.freedesktop.DBus.Mock", "EmitSignal", "sssav",
+                                      ("org.freedesktop.login1.Manager", "PrepareForSleep", "b",
+                                       [dbus.Boolean(sleeping, variant_level=1)]))
+
+    def test_sleep_is_delayed_while_there_is_work_and_new_work_waits_for_the_morning(self):
+        self.template("logind", "org.freedesktop.login1")
+        backend = Backend()
+        self.addCleanup(backend.stop)
+        daemon = self.start_daemon({"backends": [{"id": "a", "endpoint": f"http://127.0.0.1:{backend.port}",
+                                                  "max_concurrency": 4}],
+                                    "monitors": {"sysfs_root": self.folder}}, ())
+        self.assertEqual(list(self.inhibitors()), [])
+        answers = []
+
+        def ask():
+            answers.append(daemon.post("/api/chat", {"model": "m", "stream": False, "messages": [
+                {"role": "user", "content": "hi"}]})[0]["message"]["content"])
+
+        backend.hold.clear()
+        first = threading.Thread(target=ask)
+        first.start()
+        held = eventually(self.inhibitors, "the inhibitor")
+        self.assertEqual(tuple(held[0])[:1] + (tuple(held[0])[3],), ("sleep", "delay"))
+
+        self.prepare_for_sleep(True)
+        eventually(lambda: not self.inhibitors(), "the inhibitor's end")
+        backend.hold.set()  # what runs may finish
+        first.join(20)
+        self.assertEqual(answers, ["hi"])
+        second = threading.Thread(target=ask)
+        second.start()
+        time.sleep(0.5)  # nothing happens, and that is what is looked for
+        self.assertEqual(answers, ["hi"])
+        self.prepare_for_sleep(False)
+        second.join(20)
+        self.assertEqual(answers, ["hi", "hi"])
+        eventually(lambda: not self.inhibitors(), "no inhibitor when nothing runs")
+
+    def test_who_dies_while_the_machine_is_said_to_sleep_wakes_the_router(self):
+        self.template("logind", "org.freedesktop.login1")
+        daemon = self.start_daemon({"monitors": {"sysfs_root": self.folder}})
+        eventually(lambda: daemon.get("/backends")["backends"][0]["healthy"], "health")
+        self.prepare_for_sleep(True)
+        self.system.stop()
+        eventually(lambda: daemon.count("system bus is lost"), "the loss")
+        answer, _ = daemon.post("/v1/chat/completions", {"model": "qwen2.5:0.5b", "max_tokens": 1, "messages": [
+            {"role": "user", "content": "hi"}]})
+        self.assertTrue(answer["choices"])
+
+
+if __name__ == "__main__":
+    unittest.main()
