@@ -9,15 +9,13 @@ using router::DeltaStep;
 
 namespace {
 
-constexpr double kJoulesPerWattHour = 3600;
-
 /// An answer while it is read.
 struct Reading {
     router::RouteInfo info;
     TimePoint first_token = kNever;
     codec::ToolCalls tool_calls;
     codec::AnswerSummary summary;
-    std::optional<monitors::EnergyCharge> energy;  ///< at the end
+    std::optional<monitors::EnergyCharge> energy;
 
     void note(const codec::Delta& delta) {
         if (first_token == kNever) first_token = Clock::now();
@@ -37,12 +35,8 @@ void fill_end(Response& out, const Call& call, const Reading& reading) {
     const TimePoint now = Clock::now();
     out.set_backend_used(reading.info.backend);
     fill(*out.mutable_routing(), reading.info);
-    fill(*out.mutable_stats(), reading.info, reading.summary, call.received(),
+    fill(*out.mutable_stats(), reading.energy, reading.summary, call.received(),
          std::min(reading.first_token, now), now);
-    // its share of what the device drew, in place of the estimate
-    if (reading.energy) {
-        out.mutable_stats()->set_energy_wh(reading.energy->joules / kJoulesPerWattHour);
-    }
 }
 
 void set_tool_calls(GenerateStreamResponse&, const codec::ToolCalls&) {}
@@ -83,9 +77,11 @@ awaitable<std::optional<Error>> stream_answer(Call& call) {
     for (;;) {
         const DeltaStep step = co_await answer->next_delta();
         reading.summary = answer->summary();
-        reading.energy = answer->energy();
         if (step.kind == DeltaStep::Kind::broken) co_return step.error;
-        if (step.kind == DeltaStep::Kind::end) break;
+        if (step.kind == DeltaStep::Kind::end) {
+            reading.energy = answer->energy();
+            break;
+        }
         for (const codec::Delta& delta : step.deltas) {
             reading.note(delta);
             if (delta.text.empty() && delta.thinking.empty()) continue;
@@ -123,9 +119,11 @@ awaitable<std::optional<Error>> collect_answer(Call& call) {
     for (;;) {
         const DeltaStep step = co_await answer->next_delta();
         reading.summary = answer->summary();
-        reading.energy = answer->energy();
         if (step.kind == DeltaStep::Kind::broken) co_return step.error;
-        if (step.kind == DeltaStep::Kind::end) break;
+        if (step.kind == DeltaStep::Kind::end) {
+            reading.energy = answer->energy();
+            break;
+        }
         for (const codec::Delta& delta : step.deltas) {
             reading.note(delta);
             text += delta.text;

@@ -18,7 +18,7 @@ codec::GenerationOptions options_of(const GenerationOptions& options) {
     return out;
 }
 
-constexpr double kMsPerHour = 3600.0 * 1000.0;
+constexpr double kJoulesPerWattHour = 3600;
 
 }  // namespace
 
@@ -62,8 +62,9 @@ awaitable<Result<router::ResponseStream>> open_answer(Call& call, router::Infere
     co_return co_await call.shared().router.route(request, context, info);
 }
 
-void fill(Stats& out, const router::RouteInfo& info, const codec::AnswerSummary& summary,
-          TimePoint received, TimePoint first_token, TimePoint now) {
+void fill(Stats& out, const std::optional<monitors::EnergyCharge>& energy,
+          const codec::AnswerSummary& summary, TimePoint received, TimePoint first_token,
+          TimePoint now) {
     const double total = to_ms(now - received);
     const double writing = to_ms(now - first_token);
     out.set_time_to_first_token_ms(to_ms(first_token - received));
@@ -74,10 +75,7 @@ void fill(Stats& out, const router::RouteInfo& info, const codec::AnswerSummary&
     if (summary.tokens() > 1 && writing > 0) {
         out.set_tokens_per_second(static_cast<double>(summary.tokens() - 1) / writing * 1000);
     }
-    if (info.estimated_watts) {
-        const double working = total - info.queue_wait_ms;
-        out.set_energy_wh(*info.estimated_watts * working / kMsPerHour);
-    }
+    if (energy) out.set_energy_wh(energy->joules / kJoulesPerWattHour);
 }
 
 void note_answer(Call& call, const router::RouteInfo& info, const codec::AnswerSummary& summary) {

@@ -25,8 +25,9 @@ inline constexpr std::size_t kMaxCollected = 64UL << 20;
     router::RouteInfo& info);
 
 /// What an answer took so far. Pure.
-void fill(Stats& out, const router::RouteInfo& info, const codec::AnswerSummary& summary,
-          TimePoint received, TimePoint first_token, TimePoint now);
+void fill(Stats& out, const std::optional<monitors::EnergyCharge>& energy,
+          const codec::AnswerSummary& summary, TimePoint received, TimePoint first_token,
+          TimePoint now);
 
 /// For the access log.
 void note_answer(Call& call, const router::RouteInfo& info, const codec::AnswerSummary& summary);

@@ -96,25 +96,23 @@ TEST(RoutingMessage, ListsTheAlternatives) {
 TEST(StatsMessage, SaysWhatAnAnswerTook) {
     using std::chrono::seconds;
     const TimePoint start = TimePoint() + seconds(100);
-    router::RouteInfo info;
-    info.estimated_watts = 36;
-    info.queue_wait_ms = 1000;
+    const monitors::EnergyCharge energy{144, {}};
     codec::AnswerSummary summary;
     summary.prompt_tokens = 4;
     summary.completion_tokens = 21;
     Stats stats;
-    fill(stats, info, summary, start, start + seconds(3), start + seconds(5));
+    fill(stats, energy, summary, start, start + seconds(3), start + seconds(5));
     EXPECT_EQ(stats.time_to_first_token_ms(), 3000);
     EXPECT_EQ(stats.total_time_ms(), 5000);
     EXPECT_EQ(stats.prompt_tokens(), 4U);
     EXPECT_EQ(stats.tokens_generated(), 21U);
     EXPECT_DOUBLE_EQ(stats.tokens_per_second(), 10);
-    EXPECT_DOUBLE_EQ(stats.energy_wh(), 0.04) << "36 W for the 4 s that it did not wait";
+    EXPECT_DOUBLE_EQ(stats.energy_wh(), 0.04) << "144 joules";
 }
 
 TEST(StatsMessage, LeavesOutWhatNobodyKnows) {
     Stats stats;
-    fill(stats, {}, {}, TimePoint(), TimePoint(), TimePoint());
+    fill(stats, std::nullopt, {}, TimePoint(), TimePoint(), TimePoint());
     EXPECT_EQ(stats.tokens_per_second(), 0);
     EXPECT_FALSE(stats.has_energy_wh());
 }
