@@ -5,6 +5,7 @@
 #include "router/backend_notes.hpp"
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace ollama_proxy::router {
@@ -15,13 +16,15 @@ namespace ollama_proxy::router {
 class AttemptRecord {
   public:
     AttemptRecord() = default;
-    AttemptRecord(std::shared_ptr<upstream::Backend> backend, std::shared_ptr<BackendNotes> notes)
-        : backend_(std::move(backend)), notes_(std::move(notes)) {}
+    AttemptRecord(std::shared_ptr<upstream::Backend> backend, std::shared_ptr<BackendNotes> notes,
+                  std::string model)
+        : backend_(std::move(backend)), notes_(std::move(notes)), model_(std::move(model)) {}
     AttemptRecord(AttemptRecord&&) noexcept = default;
     AttemptRecord& operator=(AttemptRecord&& other) noexcept {
         record(upstream::Outcome::cancelled);
         backend_ = std::move(other.backend_);
         notes_ = std::move(other.notes_);
+        model_ = std::move(other.model_);
         judged_ = other.judged_;
         return *this;
     }
@@ -41,16 +44,25 @@ class AttemptRecord {
   private:
     void record(upstream::Outcome outcome) {
         if (!backend_) return;
+        const TimePoint now = Clock::now();
+        const bool failure = outcome == upstream::Outcome::failure;
         if (!judged_) {
-            backend_->record(outcome, Clock::now());
-        } else if (outcome == upstream::Outcome::failure) {
-            backend_->record_cut(Clock::now());
+            backend_->record(outcome, now);
+        } else if (failure) {
+            backend_->record_cut(now);
+        }
+        const bool tells = failure || (outcome == upstream::Outcome::success && !judged_);
+        if (tells && notes_->learned) {
+            Observation seen;
+            seen.failed = failure;
+            notes_->learned->add(model_, seen, now);
         }
         judged_ = true;
     }
 
     std::shared_ptr<upstream::Backend> backend_;
     std::shared_ptr<BackendNotes> notes_;
+    std::string model_;
     bool judged_ = false;
 };
 

@@ -70,6 +70,8 @@ void gather_facts(const Generation& generation, const Wanted& wanted,
         if (model) knowledge[i].size_bytes = model->size_bytes;
         if (knowledge[i].listed) ++listing;
         out[i].warm = catalog->is_loaded(key);
+        out[i].cold = !out[i].warm && catalog->known && !key.empty() &&
+                      backend.settings().type == config::BackendType::ollama;
     }
     const bool mode_busy = policy.max_concurrency &&
                            all_in_flight >= static_cast<std::size_t>(*policy.max_concurrency);
@@ -82,6 +84,13 @@ void gather_facts(const Generation& generation, const Wanted& wanted,
         facts.hardware = settings.hardware;
         facts.priority = settings.characteristics.priority;
         facts.latency_ms = static_cast<double>(settings.characteristics.avg_latency.count());
+        if (const auto& learned = generation.notes[i]->learned) {
+            const auto estimate =
+                learned->estimate(wanted.key(settings.type), facts.cold, facts.latency_ms, now);
+            facts.latency_ms = estimate.latency_ms;
+            facts.error_share = estimate.error_share;
+            if (facts.cold) facts.load_ms = estimate.load_ms;
+        }
         if (settings.characteristics.power_known) {
             facts.watts = settings.characteristics.power_watts;
         }
@@ -96,7 +105,7 @@ void gather_facts(const Generation& generation, const Wanted& wanted,
         facts.preferred_model = std::ranges::any_of(
             settings.model_capability.preferred_models,
             [&](const auto& name) { return same_model(settings.type, name, wanted.model); });
-        facts.error_share = backend.error_share(now);
+        facts.error_share = std::max(facts.error_share, backend.error_share(now));
         facts.target_by_alias = wanted.by_alias;
         facts.lists_model = knowledge[i].listed || !knowledge[i].catalog_known;
         facts.refusal = hard_refusal(backend, wanted, knowledge[i], now);

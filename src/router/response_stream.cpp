@@ -41,6 +41,11 @@ void ResponseStream::Impl::end_work() {
     }
 }
 
+/// Whatever ended a stream early: how long its first token took is known.
+ResponseStream::Impl::~Impl() {
+    if (watcher) measured.end_stream(watcher->facts(), false);
+}
+
 void ResponseStream::Impl::release() {
     end_work();
     phase = Phase::over;
@@ -77,15 +82,10 @@ Step ResponseStream::Impl::judge_end() {
         }
     }
     outcome.succeeded();
+    if (watcher) measured.end_stream(watcher->facts(), true);
     if (on_success) on_success();
     release();
     return {};
-}
-
-void ResponseStream::Impl::note_piece() {
-    const TimePoint now = Clock::now();
-    piece_delay.observe(std::chrono::duration<double>(now - last_piece).count(), now);
-    last_piece = now;
 }
 
 std::string_view ResponseStream::Impl::take_tail() {
@@ -126,7 +126,7 @@ awaitable<Step> ResponseStream::Impl::next() {
             const auto release = watch_pieces(*watcher, *read, join);
             step.parts = {release.held, release.fresh};
             if (release.empty()) continue;
-            note_piece();
+            measured.piece(watcher->facts(), Clock::now());
             step.boundary = watcher->at_boundary();
             work.tokens(watcher->facts().content_events);
         } else if (read->size() == 1) {

@@ -4,6 +4,7 @@
 #include "ollama_proxy/upstream/exchange.hpp"
 #include "router/admission.hpp"
 #include "router/attempt_record.hpp"
+#include "router/measurement.hpp"
 #include "router/retry_budget.hpp"
 
 #include <functional>
@@ -39,8 +40,7 @@ struct ResponseStream::Impl {
     codec::AnswerFacts whole_facts;  ///< whole: facts of the body
     std::shared_ptr<upstream::Backend> backend;
     AttemptRecord outcome;
-    telemetry::LocalHistogram piece_delay;  ///< streams of events
-    TimePoint last_piece{};
+    Measurement measured;
     RetryBudget::Lease retry;
     Permit permit;
     monitors::EnergyLedger::Work work;
@@ -56,6 +56,11 @@ struct ResponseStream::Impl {
     };
     std::unique_ptr<Decoding> decoding;
 
+    Impl() = default;
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+    ~Impl();
+
     boost::asio::awaitable<Step> next();
     boost::asio::awaitable<DeltaStep> next_delta();
     DeltaStep decode_whole();
@@ -63,8 +68,6 @@ struct ResponseStream::Impl {
     /// The transport ended cleanly: what was held back, with the `[DONE]` that lacks. Once; valid
     /// until anything is awaited on this worker.
     std::string_view take_tail();
-    /// Measures the time since the piece before.
-    void note_piece();
     Step judge_end();
     Step broken(Error error, bool announce);
     void release();

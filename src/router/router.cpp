@@ -7,7 +7,8 @@
 
 namespace ollama_proxy::router {
 
-std::shared_ptr<const Generation> make_generation(std::shared_ptr<const config::Config> config) {
+std::shared_ptr<const Generation> make_generation(std::shared_ptr<const config::Config> config,
+                                                  Learning& learning) {
     auto set = std::make_shared<upstream::BackendSet>();
     std::uint32_t index = 0;
     for (const config::Backend& backend : config->backends) {
@@ -16,7 +17,7 @@ std::shared_ptr<const Generation> make_generation(std::shared_ptr<const config::
     }
     auto generation = std::make_shared<Generation>();
     for (const config::Backend& backend : config->backends) {
-        generation->notes.push_back(std::make_shared<BackendNotes>(backend));
+        generation->notes.push_back(std::make_shared<BackendNotes>(backend, learning.of(backend)));
     }
     generation->settings = decision_settings(*config);
     generation->backends = std::move(set);
@@ -54,7 +55,8 @@ config::Mode fixed_mode(const config::Config& config) {
 }  // namespace
 
 Router::Impl::Impl(boost::asio::io_context& control, std::shared_ptr<const config::Config> config)
-    : generation(make_generation(config)),
+    : learning(control, *config),
+      generation(make_generation(config, learning)),
       policy(std::make_shared<const efficiency::Policy>(
           efficiency::policy_of(fixed_mode(*config), *config))),
       admission(config->queue),
@@ -95,6 +97,7 @@ void Router::start() {
 void Router::stop() {
     impl_->activity->stop();
     impl_->health.stop();
+    impl_->learning.stop();
 }
 
 void Router::stop_accepting() {

@@ -8,6 +8,7 @@
 #include "router/admission.hpp"
 #include "router/answer_verdict.hpp"
 #include "router/facts.hpp"
+#include "router/learning.hpp"
 #include "router/news_desk.hpp"
 #include "router/response_stream_impl.hpp"
 #include "router/retry_budget.hpp"
@@ -30,6 +31,7 @@ struct Router::Impl {
     void rank(const Generation& generation, const Wanted& wanted, const RoutingHints& hints,
               std::optional<std::uint32_t> target, Ranking& out) const;
 
+    Learning learning;
     SnapshotCell<Generation> generation;
     SnapshotCell<efficiency::Policy> policy;
     SnapshotCell<monitors::SystemSnapshot> system;
@@ -45,7 +47,7 @@ struct Router::Impl {
 
 /// The set of live backends of a configuration.
 [[nodiscard]] std::shared_ptr<const Generation> make_generation(
-    std::shared_ptr<const config::Config> config);
+    std::shared_ptr<const config::Config> config, Learning& learning);
 
 /// A backend that said no to the model says so whatever its health.
 [[nodiscard]] bool speaks_of_model(Refusal refusal);

@@ -63,7 +63,7 @@ class Search {
     boost::asio::awaitable<bool> fill_stream(Answer& answer);
     boost::asio::awaitable<bool> fill_whole(Answer& answer);
     void open_failed(const upstream::OpenError& failure, AttemptRecord& outcome);
-    void note_first_token(ResponseStream::Impl& answer) const;
+    void note_answer(ResponseStream::Impl& answer);
     bool judge(Answer& answer, const std::string& retry_after);
     void keep(Answer answer);
     void note_failure(Error error);

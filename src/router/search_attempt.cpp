@@ -17,6 +17,7 @@ using upstream::OpenFailure;
 
 namespace {
 
+constexpr std::chrono::seconds kLoadedAgain{2};
 constexpr std::size_t kHeldBody = 16 * 1024 * 1024;
 /// A backend whose client left before the first byte goes on with the prompt for about this long.
 constexpr Milliseconds kComputesOn{250};
@@ -72,7 +73,10 @@ awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Pe
     auto answer = std::make_unique<ResponseStream::Impl>();
     answer->api = body_for(*backend).api;
     answer->backend = backend;
-    answer->outcome = AttemptRecord(backend, generation_->notes[index]);
+    const std::string& model = wanted_.key(backend->settings().type);
+    answer->outcome = AttemptRecord(backend, generation_->notes[index], model);
+    answer->measured =
+        Measurement(generation_->notes[index], model, ranking_.facts[index].cold, Clock::now());
     answer->permit = std::move(permit);
     const bool preemptible =
         applicant_.level == Priority::best_effort && generation_->config->queue.preempt_best_effort;
@@ -127,7 +131,10 @@ awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
     const config::Timeouts& limits = backend->settings().timeouts;
     upstream::ExchangeTimeouts timeouts;
     timeouts.connect = limits.connect;
-    timeouts.head = request_.scan.stream ? limits.first_byte : limits.whole;
+    const CandidateFacts& known = ranking_.facts[backend->index()];
+    timeouts.head = request_.scan.stream
+                        ? head_timeout(limits.first_byte, limits.whole, known.load_ms)
+                        : limits.whole;
     timeouts.stall = request_.scan.stream ? limits.stall : Milliseconds{0};
 
     auto opened = co_await Exchange::open(backend, upstream_request, timeouts);
@@ -158,18 +165,29 @@ awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
     if (!filled) co_return std::nullopt;
     if (!judge(answer, retry_after)) co_return std::nullopt;
     answer->outcome.succeeded();
-    if (answer->mode == ResponseStream::Impl::Mode::events) note_first_token(*answer);
+    if (answer->status < 400) note_answer(*answer);
     answer->retry = std::move(lease_);
     co_return ResponseStream(std::move(answer));
 }
 
-/// The first piece of a stream is here, and from now on the time between pieces counts.
-void Search::note_first_token(ResponseStream::Impl& answer) const {
-    BackendMetrics& metrics = generation_->notes[answer.backend->index()]->metrics;
-    answer.last_piece = Clock::now();
-    answer.piece_delay = telemetry::LocalHistogram(metrics.piece_delay);
-    metrics.first_token.observe(
-        std::chrono::duration<double>(answer.last_piece - context_.received).count());
+/// The answer is good: what there is to see of its times begins or ends here.
+void Search::note_answer(ResponseStream::Impl& answer) {
+    const TimePoint now = Clock::now();
+    if (answer.mode == ResponseStream::Impl::Mode::events) {
+        answer.measured.begin_stream(answer.watcher->facts(), context_.received, now);
+    } else if (answer.mode == ResponseStream::Impl::Mode::whole) {
+        answer.measured.whole_reply(answer.whole_facts, now);
+    }
+    const std::uint32_t index = answer.backend->index();
+    if (!ranking_.facts[index].cold) return;
+    // it is warm from now on; a backend that never says so is not asked for every request
+    BackendNotes& notes = *generation_->notes[index];
+    auto due = notes.ask_what_is_loaded_at.load(std::memory_order_relaxed);
+    const auto later = (now + kLoadedAgain).time_since_epoch().count();
+    if (now.time_since_epoch().count() >= due &&
+        notes.ask_what_is_loaded_at.compare_exchange_strong(due, later)) {
+        router_.health.refresh_soon(answer.backend);
+    }
 }
 
 /// Nothing was answered. What never reached a backend costs nothing; a timeout costs an attempt.

@@ -22,8 +22,8 @@ std::string reason_of(const upstream::Backend& backend, TimePoint now) {
     return {};
 }
 
-BackendView view_of(const upstream::Backend& backend, const Occupancy& occupancy,
-                    const monitors::SystemSnapshot* machine,
+BackendView view_of(const upstream::Backend& backend, const BackendNotes& notes,
+                    const Occupancy& occupancy, const monitors::SystemSnapshot* machine,
                     const std::optional<monitors::BackendEnergy>& energy, TimePoint now) {
     const config::Backend& settings = backend.settings();
     BackendView out;
@@ -45,6 +45,12 @@ BackendView view_of(const upstream::Backend& backend, const Occupancy& occupancy
     out.in_flight = occupancy.in_flight;
     out.max_concurrency = settings.max_concurrency;
     out.avg_latency_ms = static_cast<double>(settings.characteristics.avg_latency.count());
+    if (notes.learned) {
+        const auto learned = notes.learned->summary(out.avg_latency_ms);
+        out.avg_latency_ms = learned.latency_ms;
+        out.ttft_ms = learned.ttft_ms;
+        out.tokens_per_second = learned.tokens_per_second;
+    }
     if (settings.characteristics.power_known) {
         out.power_watts = settings.characteristics.power_watts;
     }
@@ -75,7 +81,8 @@ std::shared_ptr<const StatusView> Router::view() const {
     for (std::size_t i = 0; i < occupancy.size(); ++i) {
         const upstream::Backend& backend = *generation->backends->backends[i];
         const auto energy = impl_->energy ? impl_->energy->of(backend.id()) : std::nullopt;
-        view->backends.push_back(view_of(backend, occupancy[i], machine.get(), energy, now));
+        view->backends.push_back(
+            view_of(backend, *generation->notes[i], occupancy[i], machine.get(), energy, now));
     }
     view->mode = to_string(policy->mode);
     view->effective_mode = to_string(policy->effective);

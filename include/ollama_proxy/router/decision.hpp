@@ -69,6 +69,8 @@ struct CandidateFacts {
     std::optional<double> thermal_headroom_c;
     std::optional<double> fan_percent;
     bool warm = false;  ///< the model is loaded there now
+    bool cold = false;  ///< it must be loaded first; neither, where backends do not tell
+    std::optional<double> load_ms;  ///< cold: learned time that loading takes
     bool preferred_model = false;
     double swap_cost = 0;            ///< 0..1: loading evicts a model in use
     std::optional<double> affinity;  ///< 1 = session or prefix was there, 0 = was elsewhere

@@ -23,7 +23,8 @@ class FactsTest : public testing::Test {
     }
     upstream::Backend& operator[](std::size_t i) { return *generation().backends->backends[i]; }
     const Generation& generation() {
-        if (!generation_) generation_ = make_generation(std::make_shared<config::Config>(config_));
+        if (!generation_)
+            generation_ = make_generation(std::make_shared<config::Config>(config_), learning_);
         return *generation_;
     }
     void lists(std::size_t i, std::vector<std::string> models) {
@@ -49,6 +50,8 @@ class FactsTest : public testing::Test {
     }
 
     config::Config config_;
+    boost::asio::io_context control_;
+    Learning learning_{control_, config_};
     std::shared_ptr<const Generation> generation_;
 };
 
@@ -122,6 +125,34 @@ TEST_F(FactsTest, WhoMustWaitIsToldHowLong) {
     (*this)[1].set_health(upstream::Health::healthy, "");
     (*this)[1].park_until(Clock::now() + std::chrono::seconds(2));
     EXPECT_EQ(seconds(), 2) << "the first who may be asked again";
+}
+
+TEST_F(FactsTest, WhatWasLearnedOfAModelReplacesWhatIsConfigured) {
+    config_.backends[0].characteristics.avg_latency = Milliseconds(400);
+    lists(0, {"m"});
+    lists(1, {"m"});
+    EXPECT_EQ(facts("m")[0].latency_ms, 400);
+    EXPECT_TRUE(facts("m")[0].cold) << "its catalog says that nothing is loaded";
+    EXPECT_FALSE(facts("m")[1].cold) << "an openai backend does not tell";
+    Observation seen;
+    seen.cold_ms = 5000;
+    seen.load_ms = 4500;
+    for (int i = 0; i < 30; ++i)
+        generation().notes[0]->learned->add("m:latest", seen, Clock::now());
+    EXPECT_GT(facts("M")[0].latency_ms, 4000) << "names compare as the catalog does";
+    EXPECT_NEAR(facts("m")[0].load_ms.value_or(0), 4500, 1);
+    EXPECT_EQ(facts("other")[0].latency_ms, 400);
+}
+
+TEST_F(FactsTest, FailuresOfAModelCountAgainstItThere) {
+    lists(0, {"m", "n"});
+    Observation failed;
+    failed.failed = true;
+    for (int i = 0; i < 30; ++i) {
+        generation().notes[0]->learned->add("m:latest", failed, Clock::now());
+    }
+    EXPECT_GT(facts("m")[0].error_share, 0.7);
+    EXPECT_EQ(facts("n")[0].error_share, 0);
 }
 
 }  // namespace
