@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t kMaxSeries = 1024;
 
+constexpr std::array kLevels{"best-effort", "normal", "high", "critical"};
+
 double one_if(bool condition) { return condition ? 1 : 0; }
 
 using Number = std::optional<double> (*)(const BackendView&);
@@ -68,7 +70,6 @@ void add_backend(Registry& page, const BackendView& backend) {
     for (const char* state : {"closed", "half-open", "open"}) {
         circuit.with({backend.id, state}).set(one_if(backend.circuit == state));
     }
-    constexpr std::array kLevels{"best-effort", "normal", "high", "critical"};
     auto& waiting =
         page.gauges("ollama_proxy_backend_waiting",
                     "Requests in the queue that may use this backend; one may wait for several.",
@@ -87,6 +88,10 @@ void add_backend(Registry& page, const BackendView& backend) {
 Reply metrics_reply(const StatusView& view, std::size_t connections) {
     Registry page;  // of what is a state and not a count: read when somebody asks
     for (const BackendView& backend : view.backends) add_backend(page, backend);
+    auto& waiting = page.gauges("ollama_proxy_queue_waiting", "Requests in the queue.", {"level"});
+    for (std::size_t i = 0; i < kLevels.size(); ++i) {
+        waiting.with({kLevels[i]}).set(static_cast<double>(view.waiting[i]));
+    }
     page.gauge("ollama_proxy_ready", "1 while at least one backend can serve.")
         .set(one_if(view.ready));
     page.gauge("ollama_proxy_connections", "Open client connections.")

@@ -82,6 +82,9 @@ class Admission {
         for (const auto& backend : backends) out.push_back(core_.occupancy(backend->id()));
     }
     [[nodiscard]] std::size_t waiting() const { return core_.waiting(); }
+    [[nodiscard]] std::array<std::size_t, kPriorities> waiting_by_level() const {
+        return core_.waiting_by_level();
+    }
     [[nodiscard]] std::size_t in_flight() const { return core_.in_flight(); }
 
   private:

@@ -84,6 +84,7 @@ std::shared_ptr<const StatusView> Router::view() const {
         view->backends.push_back(
             view_of(backend, *generation->notes[i], occupancy[i], machine.get(), energy, now));
     }
+    view->waiting = impl_->admission.waiting_by_level();
     view->mode = to_string(policy->mode);
     view->effective_mode = to_string(policy->effective);
     view->accepting = impl_->accepting.load();

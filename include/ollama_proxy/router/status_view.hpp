@@ -42,6 +42,7 @@ struct BackendView {
 /// What the daemon shows of itself; immutable.
 struct StatusView {
     std::vector<BackendView> backends;
+    std::array<std::size_t, 4> waiting{};  ///< in the queue, by priority, best-effort first
     std::string mode;
     std::string effective_mode;
     bool accepting = true;  ///< false once the daemon is stopping

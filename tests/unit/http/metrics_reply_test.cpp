@@ -27,6 +27,7 @@ router::StatusView view() {
     b.circuit = "closed";
     b.temperature_c = 61.5;
     out.backends = {a, b};
+    out.waiting = {1, 0, 0, 4};
     out.effective_mode = "Quiet";
     out.ready = true;
     return out;
@@ -53,6 +54,8 @@ TEST(MetricsReply, ShowsTheStateOfEveryBackend) {
     EXPECT_EQ(page.sum("ollama_proxy_backend_circuit_state", {{"state", "half-open"}}), 1);
     EXPECT_EQ(page.sum("ollama_proxy_backend_circuit_state", a), 1) << "one state at a time";
     EXPECT_EQ(page.sum("ollama_proxy_backend_waiting", {{"level", "critical"}}), 5);
+    EXPECT_EQ(page.sum("ollama_proxy_queue_waiting", {{"level", "critical"}}), 4);
+    EXPECT_EQ(page.sum("ollama_proxy_queue_waiting"), 5);
     EXPECT_EQ(page.sum("ollama_proxy_efficiency_mode", {{"mode", "Quiet"}}), 1);
     EXPECT_EQ(page.sum("ollama_proxy_connections"), 7);
 }
