@@ -9,6 +9,8 @@ find_package(CLI11 REQUIRED)
 if(OLLAMA_PROXY_DBUS)
     find_package(sdbus-c++ REQUIRED)
 endif()
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
 if(NOT TARGET yaml-cpp::yaml-cpp)
     add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)  # yaml-cpp 0.7 exports the short name only
 endif()

@@ -4,6 +4,12 @@ if(TARGET ollama-proxy)
 endif()
 install(FILES "${CMAKE_SOURCE_DIR}/config/config.yaml" "${CMAKE_SOURCE_DIR}/config/schema.json"
         DESTINATION ${CMAKE_INSTALL_DATADIR}/ollama-proxy)
+configure_file("${CMAKE_SOURCE_DIR}/systemd/ie.fio.ollamaproxy.service.in"
+               "${CMAKE_BINARY_DIR}/ie.fio.ollamaproxy.service" @ONLY)
+install(FILES "${CMAKE_BINARY_DIR}/ie.fio.ollamaproxy.service" "${CMAKE_SOURCE_DIR}/systemd/ie.fio.ollamaproxy.socket"
+        DESTINATION lib/systemd/user)
+install(FILES "${CMAKE_SOURCE_DIR}/systemd/strict.conf" "${CMAKE_SOURCE_DIR}/systemd/70-ollama-proxy-rapl.rules"
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/ollama-proxy)
 install(FILES "${CMAKE_SOURCE_DIR}/README.md" "${CMAKE_SOURCE_DIR}/LICENSE" DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(CPACK_GENERATOR "TGZ;DEB")

@@ -2,6 +2,7 @@
 
 #include "app/desktop_bus.hpp"
 #include "app/grpc_front_end.hpp"
+#include "app/watchdog.hpp"
 #include "ollama_proxy/efficiency/controller.hpp"
 #include "ollama_proxy/http/server.hpp"
 #include "ollama_proxy/monitors/resource_monitor.hpp"
@@ -32,8 +33,9 @@ std::size_t worker_count(const config::Config& config) {
 }  // namespace
 
 struct Daemon::Impl {
-    explicit Impl(std::shared_ptr<const config::Config> config)
-        : guard(control.get_executor()),
+    Impl(std::shared_ptr<const config::Config> config, Activation given)
+        : activation(std::move(given)),
+          guard(control.get_executor()),
           workers(worker_count(*config)),
           router(control, config),
           efficiency(control, config,
@@ -42,7 +44,8 @@ struct Daemon::Impl {
           limits(std::make_shared<access::ClientLimits>(config->server)),
           server(control, workers, router, efficiency, limits, config),
           grpc(control, workers, router, efficiency, limits, config),
-          bus(router, efficiency, monitor, config) {
+          bus(router, efficiency, monitor, config),
+          watchdog(control, workers, notify_alive) {
         router.set_energy(monitor.energy());
         monitor.subscribe([this](const auto& snapshot) {
             router.set_system(snapshot);
@@ -57,11 +60,13 @@ struct Daemon::Impl {
         // its calls have had the same grace meanwhile
         const auto left = std::chrono::duration_cast<Milliseconds>(end - Clock::now());
         co_await self.grpc.stop(std::max(left, Milliseconds(0)));
+        self.watchdog.stop();
         self.monitor.stop();
         self.efficiency.stop();
         self.router.stop();
     }
 
+    Activation activation;
     // In the order of building. The contexts come first and go last: what they still hold when
     // they are destroyed may refer to nothing, because they ran out of work before.
     asio::io_context control{1};
@@ -74,17 +79,18 @@ struct Daemon::Impl {
     http::Server server;
     GrpcFrontEnd grpc;
     DesktopBus bus;
+    Watchdog watchdog;
     std::thread control_thread;
 };
 
-Daemon::Daemon(std::shared_ptr<const config::Config> config)
-    : impl_(std::make_unique<Impl>(std::move(config))) {}
+Daemon::Daemon(std::shared_ptr<const config::Config> config, Activation activation)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(activation))) {}
 
 Daemon::~Daemon() { stop(Milliseconds(0)); }
 
 std::optional<Error> Daemon::start() {
-    if (auto error = impl_->server.listen()) return error;
-    if (auto error = impl_->grpc.listen()) return error;
+    if (auto error = impl_->server.listen(impl_->activation.http_sockets)) return error;
+    if (auto error = impl_->grpc.listen(impl_->activation.grpc_sockets)) return error;
     impl_->bus.start();
     impl_->workers.start();
     impl_->control_thread = std::thread([impl = impl_.get()] {
@@ -96,6 +102,7 @@ std::optional<Error> Daemon::start() {
         impl->monitor.start();
         impl->server.start();
         impl->grpc.start();
+        impl->watchdog.start(impl->activation.watchdog);
     });
     return std::nullopt;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "app/activation.hpp"
 #include "ollama_proxy/common/clock.hpp"
 #include "ollama_proxy/common/error.hpp"
 #include "ollama_proxy/config/config.hpp"
@@ -17,7 +18,7 @@ namespace ollama_proxy::app {
 /// Thread: all calls from one thread, which is none of its own.
 class Daemon {
   public:
-    explicit Daemon(std::shared_ptr<const config::Config> config);
+    explicit Daemon(std::shared_ptr<const config::Config> config, Activation activation = {});
     /// Stops at once if it still runs.
     ~Daemon();
     Daemon(const Daemon&) = delete;

@@ -21,7 +21,9 @@ GrpcFrontEnd::GrpcFrontEnd(asio::io_context& control, runtime::WorkerPool& worke
           new Impl{{control, workers, router, controller, std::move(limits), std::move(config)}}) {}
 
 bool GrpcFrontEnd::is_built_in() { return true; }
-std::optional<Error> GrpcFrontEnd::listen() { return impl_->server.listen(); }
+std::optional<Error> GrpcFrontEnd::listen(const std::vector<int>& handed_over) {
+    return impl_->server.listen(handed_over);
+}
 std::vector<asio::ip::tcp::endpoint> GrpcFrontEnd::endpoints() const {
     return impl_->server.endpoints();
 }
@@ -38,7 +40,7 @@ GrpcFrontEnd::GrpcFrontEnd(asio::io_context&, runtime::WorkerPool&, router::Rout
                            std::shared_ptr<const config::Config>) {}
 
 bool GrpcFrontEnd::is_built_in() { return false; }
-std::optional<Error> GrpcFrontEnd::listen() { return std::nullopt; }
+std::optional<Error> GrpcFrontEnd::listen(const std::vector<int>&) { return std::nullopt; }
 std::vector<asio::ip::tcp::endpoint> GrpcFrontEnd::endpoints() const { return {}; }
 void GrpcFrontEnd::start() {}
 void GrpcFrontEnd::stop_accepting() {}

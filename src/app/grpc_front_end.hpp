@@ -29,7 +29,7 @@ class GrpcFrontEnd {
     GrpcFrontEnd& operator=(const GrpcFrontEnd&) = delete;
 
     [[nodiscard]] static bool is_built_in();
-    [[nodiscard]] std::optional<Error> listen();
+    [[nodiscard]] std::optional<Error> listen(const std::vector<int>& handed_over);
     [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> endpoints() const;
     void start();
     void stop_accepting();

@@ -1,5 +1,6 @@
 #include "app/serve.hpp"
 
+#include "app/activation.hpp"
 #include "app/daemon.hpp"
 #include "app/demo_machine.hpp"
 #include "app/discovery.hpp"
@@ -94,14 +95,21 @@ int serve(const Options& options, const config::Environment& environment) {
     const std::string named = config->router.default_backend;
     config->router.default_backend = enabled_default(*config);
 
-    Daemon daemon(config);
+    auto activation = take_activation(config->server.grpc_port);
+    if (!activation) {
+        std::fprintf(stderr, "ollama-proxy: %s\n", activation.error().message.c_str());
+        return 1;
+    }
+    Daemon daemon(config, std::move(*activation));
     if (const auto error = daemon.start()) {
         std::fprintf(stderr, "ollama-proxy: %s\n", error->message.c_str());
         return 1;
     }
     const auto endpoints = daemon.endpoints();
-    std::printf("%s\n", first_line(*config, endpoints, daemon.grpc_endpoints()).c_str());
+    const std::string started = first_line(*config, endpoints, daemon.grpc_endpoints());
+    std::printf("%s\n", started.c_str());
     std::fflush(stdout);
+    notify_ready(started);
 
     for (const std::string& warning : loaded.warnings) telemetry::log_warn(warning);
     warn_when_open_to_all(*config, endpoints);
@@ -119,6 +127,7 @@ int serve(const Options& options, const config::Environment& environment) {
     }
 
     const int signal = signals.wait();
+    notify_stopping();
     telemetry::log_info("stopping: requests in progress may finish, a second signal ends at once",
                         {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
     daemon.stop(config->server.shutdown_grace);

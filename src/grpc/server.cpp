@@ -135,10 +135,12 @@ Server::Server(asio::io_context& control, runtime::WorkerPool& workers, router::
 
 Server::~Server() = default;
 
-std::optional<Error> Server::listen() {
+std::optional<Error> Server::listen(const std::vector<int>& handed_over) {
     const config::Server& server = impl_->shared->config->server;
     if (!server.grpc_port) return std::nullopt;
-    auto listeners = runtime::listen_on(impl_->control, server.host, *server.grpc_port, kPortName);
+    auto listeners = handed_over.empty() ? runtime::listen_on(impl_->control, server.host,
+                                                              *server.grpc_port, kPortName)
+                                         : runtime::adopt_all(impl_->control, handed_over);
     if (!listeners) return listeners.error();
     impl_->listeners = std::move(*listeners);
     return std::nullopt;

@@ -18,7 +18,6 @@ constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kReadSize = 2048;
 constexpr std::size_t kMaxParts = 8;
 constexpr std::size_t kLingerBytes = 64 * 1024;
-constexpr Milliseconds kLingerTime{5000};
 
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
@@ -132,10 +131,10 @@ bool Downstream::write_now(std::string_view bytes) {
     return n == static_cast<ssize_t>(bytes.size());
 }
 
-awaitable<void> Downstream::linger() {
+awaitable<void> Downstream::linger(Milliseconds patience) {
     ErrorCode ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
-    const TimePoint end = Clock::now() + kLingerTime;
+    const TimePoint end = Clock::now() + patience;
     std::size_t read = unread().size();
     consume(read);
     while (read < kLingerBytes) {

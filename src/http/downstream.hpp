@@ -57,8 +57,8 @@ class Downstream {
     bool write_now(std::string_view bytes);
 
     /// Ends the connection so that what was sent still arrives: closes our direction, reads away
-    /// up to 64 KiB for at most 5 s, then closes.
-    [[nodiscard]] boost::asio::awaitable<void> linger();
+    /// up to 64 KiB for at most `patience`, then closes.
+    [[nodiscard]] boost::asio::awaitable<void> linger(Milliseconds patience);
     void close();
 
     /// For a session of another protocol; what is unread here is not in it any more.

@@ -13,6 +13,13 @@
 namespace ollama_proxy::http {
 using boost::asio::awaitable;
 
+namespace {
+
+constexpr Milliseconds kLinger{5000};
+constexpr Milliseconds kLastLinger{200};
+
+}  // namespace
+
 Session::Session(std::shared_ptr<Shared> shared, boost::asio::ip::tcp::socket socket,
                  runtime::Worker& worker, boost::asio::cancellation_signal& own)
     : shared_(std::move(shared)),
@@ -52,7 +59,11 @@ awaitable<void> Session::run() {
         downstream_.close();
         throw;
     }
-    if (after == After::linger) co_await downstream_.linger();
+    if (after == After::linger) {
+        // who keeps the connection open after the last answer must not hold up the daemon's end
+        const bool ending = shared_->draining.load(std::memory_order_relaxed) && !body_unread_;
+        co_await downstream_.linger(ending ? kLastLinger : kLinger);
+    }
     downstream_.close();
 }
 
@@ -73,7 +84,7 @@ awaitable<bool> Session::read_head(codec::RequestHead& head) {
             if (outcome.state == codec::HeadState::refused) {
                 const Error error = make_error(outcome.code, outcome.why);
                 const After after = co_await refuse_head(error);
-                if (after == After::linger) co_await downstream_.linger();
+                if (after == After::linger) co_await downstream_.linger(kLinger);
                 co_return false;
             }
         }
@@ -89,7 +100,7 @@ awaitable<bool> Session::read_head(codec::RequestHead& head) {
             const Error error =
                 make_error(Errc::request_timeout, "the header of the request came too slowly");
             const After after = co_await refuse_head(error);
-            if (after == After::linger) co_await downstream_.linger();
+            if (after == After::linger) co_await downstream_.linger(kLinger);
             co_return false;
         }
     }

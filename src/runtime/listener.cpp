@@ -81,6 +81,25 @@ Result<std::shared_ptr<Listener>> Listener::open(asio::io_context& control,
     return listener;
 }
 
+Result<std::shared_ptr<Listener>> Listener::adopt(asio::io_context& control, int fd) {
+    std::shared_ptr<Listener> listener(new Listener(control));
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    boost::system::error_code error;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+        error.assign(errno, boost::system::system_category());
+    } else {
+        listener->acceptor_.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), fd,
+                                   error);
+    }
+    if (!error) listener->endpoint_ = listener->acceptor_.local_endpoint(error);
+    if (error) {
+        return make_error(Errc::io,
+                          "the socket that was handed over cannot be used: " + error.message());
+    }
+    return listener;
+}
+
 void Listener::start(Handlers handlers) {
     handlers_ = std::move(handlers);
     accept();
@@ -163,6 +182,17 @@ Result<std::vector<std::shared_ptr<Listener>>> listen_on(asio::io_context& contr
             if (port == 0) port = (*listener)->endpoint().port();
             listeners.push_back(std::move(*listener));
         }
+    }
+    return listeners;
+}
+
+Result<std::vector<std::shared_ptr<Listener>>> adopt_all(asio::io_context& control,
+                                                         const std::vector<int>& sockets) {
+    std::vector<std::shared_ptr<Listener>> listeners;
+    for (const int fd : sockets) {
+        auto listener = Listener::adopt(control, fd);
+        if (!listener) return listener.error();
+        listeners.push_back(std::move(*listener));
     }
     return listeners;
 }

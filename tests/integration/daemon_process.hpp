@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
 #include <optional>
@@ -17,8 +18,15 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 namespace ollama_proxy::front_end {
+
+/// What a service manager gives a process: variables, and a socket that listens already.
+struct FromManager {
+    std::vector<std::string> environment;
+    int socket = -1;
+};
 
 /// The daemon as its own process, run as a user runs it, on a free port.
 class DaemonProcess {
@@ -27,7 +35,7 @@ class DaemonProcess {
     /// limit of open files.
     explicit DaemonProcess(const std::string& yaml,
                            std::optional<std::uint16_t> taken_port = std::nullopt,
-                           rlim_t descriptors = 0) {
+                           rlim_t descriptors = 0, const FromManager& manager = {}) {
         const std::string config = folder_.write("config.yaml", yaml).string();
         const std::string port = std::to_string(taken_port.value_or(0));
         if (::pipe2(out_.data(), O_CLOEXEC) != 0 || ::pipe2(err_.data(), O_CLOEXEC) != 0) {
@@ -37,11 +45,22 @@ class DaemonProcess {
         std::array<const char*, 8> arguments{
             support::daemon_path(), "serve",      "--config", config.c_str(),
             "--http-port",          port.c_str(), nullptr};
-        std::array<const char*, 2> environment{state.c_str(), nullptr};
+        std::vector<const char*> environment{state.c_str()};
+        for (const std::string& one : manager.environment) environment.push_back(one.c_str());
+        std::array<char, 32> listen_pid{};
+        if (manager.socket >= 0) {
+            environment.push_back("LISTEN_FDS=1");
+            environment.push_back(listen_pid.data());
+        }
+        environment.push_back(nullptr);
         pid_ = ::fork();
         if (pid_ == 0) {
             ::dup2(out_[1], STDOUT_FILENO);
             ::dup2(err_[1], STDERR_FILENO);
+            if (manager.socket >= 0) {
+                ::dup2(manager.socket, kFirstHandedOver);
+                std::snprintf(listen_pid.data(), listen_pid.size(), "LISTEN_PID=%d", ::getpid());
+            }
             if (descriptors > 0) {
                 const rlimit limit{descriptors, descriptors};
                 ::setrlimit(RLIMIT_NOFILE, &limit);
@@ -85,6 +104,8 @@ class DaemonProcess {
     std::string errors() { return read_until_eof(err_[0]); }
 
   private:
+    static constexpr int kFirstHandedOver = 3;  ///< SD_LISTEN_FDS_START
+
     static std::string read_until_eof(int fd) {
         std::string all;
         std::array<char, 4096> some{};

@@ -38,7 +38,8 @@ class Server {
 
     /// Binds and listens on server.grpc_port of every configured address, where it is on; the error
     /// names the port and what to do.
-    [[nodiscard]] std::optional<Error> listen();
+    /// Sockets that were handed over are used instead.
+    [[nodiscard]] std::optional<Error> listen(const std::vector<int>& handed_over = {});
     /// Where it listens, with the real ports; empty when it is off.
     [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> endpoints() const;
     /// Begins to accept. Thread: control.

@@ -27,8 +27,9 @@ class Server {
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    /// Binds and listens on every configured address; the error names the port and what to do.
-    [[nodiscard]] std::optional<Error> listen();
+    /// Binds and listens on every configured address, or on the sockets that were handed over where
+    /// there are any; the error names the port and what to do.
+    [[nodiscard]] std::optional<Error> listen(const std::vector<int>& handed_over = {});
     /// Where it listens, with the real ports.
     [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> endpoints() const;
     /// Begins to accept. Thread: control.

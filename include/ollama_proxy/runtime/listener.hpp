@@ -48,6 +48,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
     static Result<std::shared_ptr<Listener>> open(boost::asio::io_context& control,
                                                   const tcp::endpoint& endpoint,
                                                   const PortName& name);
+    /// Goes on with a socket that listens already (handed over by a service manager).
+    static Result<std::shared_ptr<Listener>> adopt(boost::asio::io_context& control, int fd);
     ~Listener();
 
     [[nodiscard]] tcp::endpoint endpoint() const { return endpoint_; }
@@ -75,5 +77,9 @@ class Listener : public std::enable_shared_from_this<Listener> {
 [[nodiscard]] Result<std::vector<std::shared_ptr<Listener>>> listen_on(
     boost::asio::io_context& control, const std::vector<std::string>& hosts, std::uint16_t port,
     const PortName& name);
+
+/// The same for sockets that were handed over: they listen where their giver wanted.
+[[nodiscard]] Result<std::vector<std::shared_ptr<Listener>>> adopt_all(
+    boost::asio::io_context& control, const std::vector<int>& sockets);
 
 }  // namespace ollama_proxy::runtime
