@@ -2,6 +2,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include <cstring>
 #include <sys/socket.h>
 
 namespace ollama_proxy::app {
@@ -10,6 +11,11 @@ namespace {}  // namespace
 Result<Activation> take_activation(std::optional<std::uint16_t> grpc_port) {
     Activation out;
     const int count = sd_listen_fds(1);
+    if (count < 0) {
+        return make_error(Errc::io,
+                          "the sockets of the service manager (LISTEN_FDS) cannot be taken: " +
+                              std::string(std::strerror(-count)));
+    }
     for (int i = 0; i < count; ++i) {
         const int fd = SD_LISTEN_FDS_START + i;
         const bool tcp = sd_is_socket_inet(fd, AF_UNSPEC, SOCK_STREAM, 1, 0) > 0;

@@ -59,6 +59,7 @@ class DaemonProcess {
             ::dup2(err_[1], STDERR_FILENO);
             if (manager.socket >= 0) {
                 ::dup2(manager.socket, kFirstHandedOver);
+                ::fcntl(kFirstHandedOver, F_SETFD, 0);  // it may have been there already
                 std::snprintf(listen_pid.data(), listen_pid.size(), "LISTEN_PID=%d", ::getpid());
             }
             if (descriptors > 0) {
