@@ -294,6 +294,10 @@ constexpr std::string_view kProcess =
 
 /// Row 33.
 TEST(GrpcProcess, BothPortsAnswerAgainAfterDescriptorsRanOut) {
+    if (kSanitized) {
+        GTEST_SKIP() << "the sanitizer's check of vtables opens a pipe, and takes its failure for "
+                        "a broken object";
+    }
     ScriptedBackend backend(ndjson({R"({"response":"x"})", kOllamaEnd}));
     const DaemonProcess daemon(
         support::config_yaml({support::backend_yaml("a", backend.port())}, kProcess), std::nullopt,
