@@ -6,8 +6,6 @@
 #include <sys/socket.h>
 
 namespace ollama_proxy::app {
-namespace {}  // namespace
-
 Result<Activation> take_activation(std::optional<std::uint16_t> grpc_port) {
     Activation out;
     const int count = sd_listen_fds(1);
