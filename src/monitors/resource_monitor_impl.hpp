@@ -5,6 +5,7 @@
 #include "monitors/machine_reader.hpp"
 #include "monitors/nvml.hpp"
 #include "monitors/uevents.hpp"
+#include "monitors/wakeup.hpp"
 #include "ollama_proxy/common/snapshot_cell.hpp"
 #include "ollama_proxy/monitors/resource_monitor.hpp"
 
@@ -15,25 +16,13 @@
 
 namespace ollama_proxy::monitors {
 
-/// A number that wakes whoever polls it.
-class Wakeup {
-  public:
-    Wakeup();
-    ~Wakeup();
-    Wakeup(const Wakeup&) = delete;
-    Wakeup& operator=(const Wakeup&) = delete;
-
-    void ring();   ///< any thread
-    void quiet();  ///< takes what has rung
-    [[nodiscard]] int fd() const { return fd_; }
-
-  private:
-    int fd_ = -1;
-};
-
+/// The monitor without its door. The functions are spread over files by job: the door, the loop
+/// (`monitor_loop.cpp`) and what is read (`monitor_look.cpp`).
 struct ResourceMonitor::Impl {
     explicit Impl(std::shared_ptr<const config::Config> config);
 
+    void start();
+    void stop();
     void run();
     /// Sleeps until `until`, or until something rings. True: an adapter or battery changed.
     bool sleep_until(TimePoint until);
@@ -42,7 +31,6 @@ struct ResourceMonitor::Impl {
     /// Reads the energy of devices that work now. True when there are some.
     bool measure(const config::Config& config);
     void publish(std::shared_ptr<const SystemSnapshot> snapshot);
-    void tell(const SystemSnapshot& before, const SystemSnapshot& now);
     void say_once(const Readings& readings);
 
     /// Shared with the metrics, which may outlive the monitor.
@@ -68,7 +56,7 @@ struct ResourceMonitor::Impl {
     std::string nvml_library_;
     MachineReader reader_;
     std::optional<Nvml> nvml_;
-    std::optional<UeventSocket> uevents_;
+    std::optional<UeventSocket> uevents_;  ///< the kernel's, unless a test has put its own here
     Assembler assembler_;
     bool denied_said_ = false;
 };
