@@ -12,6 +12,8 @@ namespace ollama_proxy::monitors {
 class UeventSocket {
   public:
     UeventSocket();
+    /// One that is open already, and is closed by this.
+    explicit UeventSocket(int fd) : fd_(fd) {}
     ~UeventSocket();
     UeventSocket(const UeventSocket&) = delete;
     UeventSocket& operator=(const UeventSocket&) = delete;

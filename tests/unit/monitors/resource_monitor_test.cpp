@@ -1,77 +1,18 @@
 #include "ollama_proxy/monitors/resource_monitor.hpp"
 
 #include "monitors/machine_reader.hpp"
-#include "support/machine_tree.hpp"
+#include "sysfs_folder.hpp"
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <filesystem>
-#include <fstream>
 #include <future>
-#include <mutex>
-#include <unistd.h>
 
 namespace ollama_proxy::monitors {
 namespace {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
-
-/// A machine in a directory of its own.
-class Sysfs {
-  public:
-    explicit Sysfs(const test::MachineTree& tree)
-        : root_(fs::temp_directory_path() /
-                ("sysfs-" + std::to_string(::getpid()) + "-" + std::to_string(++count_))) {
-        fs::create_directories(root_);
-        tree.write_to(root_);
-    }
-    ~Sysfs() { fs::remove_all(root_); }
-    void set(const std::string& path, const std::string& text) const {
-        std::ofstream(root_ / path) << text << "\n";
-    }
-    [[nodiscard]] const fs::path& root() const { return root_; }
-
-  private:
-    static inline int count_ = 0;
-    fs::path root_;
-};
-
-/// Snapshots as they are published.
-class Published {
-  public:
-    void operator()(const std::shared_ptr<const SystemSnapshot>& snapshot) {
-        std::lock_guard lock(mutex_);
-        last_ = snapshot;
-        changed_.notify_all();
-    }
-    template <class Predicate>
-    bool wait(Predicate fits) {
-        std::unique_lock lock(mutex_);
-        return changed_.wait_for(lock, 20s, [&] { return last_ && fits(*last_); });
-    }
-
-  private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::shared_ptr<const SystemSnapshot> last_;
-};
-
-std::shared_ptr<config::Config> configuration(const Sysfs& sysfs) {
-    auto config = std::make_shared<config::Config>();
-    config->monitors.sysfs_root = sysfs.root();
-    config->monitors.proc_root = sysfs.root() / "proc";
-    config->monitors.interval = 1h;  // nothing comes by itself
-    config->monitors.idle_interval = 1h;
-    config::Backend cpu;
-    cpu.id = "cpu";
-    cpu.hardware = config::Hardware::cpu;
-    cpu.characteristics.power_watts = 28;
-    cpu.characteristics.power_known = true;
-    config->backends = {cpu};
-    return config;
-}
 
 /// A monitor that tells what it publishes.
 struct Running {
