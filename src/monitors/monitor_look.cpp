@@ -43,7 +43,7 @@ void ResourceMonitor::Impl::ask_nvml(const config::Config& config, Readings& rea
     const std::vector<NvmlFacts> facts = nvml_->read(gpus);
     for (std::size_t i = 0; i < facts.size() && i < parts.size(); ++i) {
         Part& part = *parts[i];
-        part.temperatures.push_back({"GPU", facts[i].celsius, {}});
+        part.temperatures.insert(part.temperatures.begin(), {"GPU", facts[i].celsius, {}});
         part.first_is_main = true;
         if (facts[i].fan_percent) part.fans.push_back({"fan", {}, facts[i].fan_percent});
         part.watts = facts[i].watts;

@@ -1,49 +1,26 @@
 #include "monitors/nvml.hpp"
 
+#include "support/fake_gpu.hpp"
+
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 namespace ollama_proxy::monitors {
 namespace {
 
 using namespace std::chrono_literals;
-namespace fs = std::filesystem;
 
 const std::string kGpu = "0000:01:00.0";
 
-/// What the library of the tests says, and what it was asked.
+/// The library of the tests, and what talks to it.
 class FakeGpu : public ::testing::Test {
   protected:
-    void SetUp() override {
-        path_ = fs::temp_directory_path() / ("nvml-" + std::to_string(::getpid()));
-        fs::remove(calls());
-        says("64 71500 900000 45 0 ok");
-        ::setenv("FAKE_NVML", path_.c_str(), 1);
-    }
-    void TearDown() override {
-        fs::remove(path_);
-        fs::remove(calls());
-    }
-    [[nodiscard]] fs::path calls() const { return path_.string() + ".calls"; }
-    void says(const std::string& line) {
-        const fs::path fresh = path_.string() + ".new";
-        std::ofstream(fresh) << line << "\n";
-        fs::rename(fresh, path_);
-    }
-    [[nodiscard]] int asked(const std::string& what) const {
-        std::ifstream file(calls());
-        int count = 0;
-        for (std::string line; std::getline(file, line);) count += line == what ? 1 : 0;
-        return count;
-    }
+    void says(const std::string& line) const { gpu_.says(line); }
+    [[nodiscard]] int asked(const std::string& what) const { return gpu_.asked(what); }
 
-    fs::path path_;
+    support::FakeGpu gpu_;
     Nvml nvml{FAKE_NVML_PATH, 10s};
 };
 
