@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace ollama_proxy::monitors {
 namespace {
@@ -91,19 +92,37 @@ void read_fans(FileReader& sysfs, const std::string& dir, const std::vector<std:
     }
 }
 
+/// The first of them, "power1_average" before "power2_average".
+std::string first_of(const std::vector<std::string>& files, std::string_view what,
+                     std::string_view attribute) {
+    std::string best;
+    for (const std::string& file : files) {
+        const std::string number = number_of(file, what, attribute);
+        if (number.empty()) continue;
+        const bool lower =
+            best.empty() || std::pair(file.size(), file) < std::pair(best.size(), best);
+        if (lower) best = file;
+    }
+    return best;
+}
+
 void read_power(FileReader& sysfs, const std::string& dir, const std::vector<std::string>& files,
                 Part& part) {
-    for (const char* file : {"power1_average", "power1_input"}) {
-        if (!has(files, file)) continue;
+    for (const char* attribute : {"_average", "_input"}) {
+        const std::string file = first_of(files, "power", attribute);
+        if (file.empty()) continue;
+        if (part.watts_path.empty()) part.watts_path = dir + "/" + file;
         const auto watts = read_micro(sysfs, dir + "/" + file);
         if (!watts || *watts > kMostWatts) continue;
         part.watts = watts;
         part.watts_path = dir + "/" + file;
         break;
     }
-    if (!has(files, "energy1_input")) return;
-    if (const auto joules = read_micro(sysfs, dir + "/energy1_input")) {
-        part.energy = CounterFacts{dir + "/energy1_input", *joules, 0};
+    // xe has energy1 for the card and energy2 for its chip, or the latter alone
+    const std::string energy = first_of(files, "energy", "_input");
+    if (energy.empty()) return;
+    if (const auto joules = read_micro(sysfs, dir + "/" + energy)) {
+        part.energy = CounterFacts{dir + "/" + energy, *joules, 0};
     }
 }
 

@@ -48,7 +48,7 @@ struct Part {
     bool first_is_main = false;  ///< the first stands for the part; else the hottest does
     std::vector<FanFacts> fans;
     std::optional<double> watts;
-    std::string watts_path;  ///< to read it again, empty where it is not a file
+    std::string watts_path;  ///< the file of `watts`, also when it tells nothing now
     std::optional<CounterFacts> energy;
     PowerSource power_source = PowerSource::hwmon;
     std::optional<bool> slows_down;  ///< it says so itself

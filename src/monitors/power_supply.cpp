@@ -128,7 +128,8 @@ std::vector<SupplyFacts> read_supplies(FileReader& sysfs) {
             SupplyFacts adapter;
             if (type != "Mains") adapter.kind = SupplyFacts::Kind::usb;
             if (const auto online = read_integer(sysfs, dir + "/online")) {
-                adapter.online = *online > 0;  // 2: online with programmable voltage
+                // 2: online with programmable voltage
+                if (*online >= 0 && *online <= 2) adapter.online = *online > 0;
             }
             out.push_back(adapter);
         }

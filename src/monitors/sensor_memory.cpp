@@ -120,7 +120,7 @@ PartHeat SensorMemory::take(const Part& part, Clock::duration keep, TimePoint no
         if (sensor.value) raise_to(heat.fan_percent, percent);
         out.push_back(std::move(sensor));
     }
-    if (part.watts) {
+    if (part.watts || !part.watts_path.empty() || values_.contains(part.name() + " power")) {
         std::optional<double> none;
         out.push_back(
             recall(part.name() + " power", SensorKind::power, part.watts, none, keep, now));
