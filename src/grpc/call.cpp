@@ -86,7 +86,6 @@ void Call::set_request_id(const std::string& wanted) {
 
 router::RequestContext Call::context() const {
     router::RequestContext out;
-    out.id = request_id_;
     out.client = client_;
     out.received = received_;
     out.deadline = deadline_;

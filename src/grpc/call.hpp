@@ -75,6 +75,7 @@ class Call {
 
     /// Takes the client's own id where it is a good one.
     void set_request_id(const std::string& wanted);
+    [[nodiscard]] const std::string& request_id() const { return request_id_; }
     /// For the router: who asks, since when, until when.
     [[nodiscard]] router::RequestContext context() const;
 

@@ -57,7 +57,7 @@ awaitable<Result<router::ResponseStream>> open_answer(Call& call, router::Infere
         co_return access::over_budget();
     }
     const router::RequestContext context = call.context();
-    request.fields.append("X-Request-ID: ").append(context.id).append("\r\n");
+    request.fields.append("X-Request-ID: ").append(call.request_id()).append("\r\n");
     call.record().model = request.scan.model;
     co_return co_await call.shared().router.route(request, context, info);
 }

@@ -141,7 +141,7 @@ void fill(SystemState& out, const efficiency::State& state, const StatusView& vi
 
 void fill(Routing& out, const router::RouteInfo& info) {
     out.set_backend(info.backend);
-    out.set_reason(info.reason);
+    out.set_reason(std::string(info.reason));
     if (info.estimated_watts) out.set_estimated_power_watts(*info.estimated_watts);
     out.set_estimated_latency_ms(info.estimated_latency_ms);
     std::string_view rest = info.alternatives;

@@ -25,6 +25,7 @@ bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == 
 
 Downstream::Downstream(tcp::socket socket, runtime::Worker& worker, std::size_t read_ahead)
     : socket_(std::move(socket)),
+      spares_(worker.spare_buffers()),
       deadline_(
           worker.deadlines(),
           [](void* self) {
@@ -46,7 +47,7 @@ void Downstream::consume(std::size_t n) {
     used_ = 0;
     buffer_.clear();
     // a stream may now run for minutes: it keeps no read buffer
-    if (buffer_.capacity() > kReadSize / 2) std::string().swap(buffer_);
+    if (buffer_.capacity() > kReadSize / 2) spares_.give(buffer_);
 }
 
 bool Downstream::has_arrivals() const {
@@ -61,6 +62,7 @@ awaitable<Downstream::ReadResult> Downstream::read_more(Milliseconds limit) {
     }
     timed_out_ = false;
     deadline_.expires_after(limit);
+    if (buffer_.empty()) buffer_ = spares_.take();
     const std::size_t before = buffer_.size();
     // grown geometrically: a large body must not be copied once per read
     const std::size_t room = std::clamp(before, kReadSize, runtime::Worker::kScratchSize);

@@ -69,6 +69,7 @@ class Downstream {
 
   private:
     tcp::socket socket_;
+    runtime::SpareBuffers& spares_;
     std::string buffer_;
     std::size_t used_ = 0;
     bool timed_out_ = false;

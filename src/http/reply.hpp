@@ -28,14 +28,17 @@ struct Reply {
 
 /// What every reply carries, decided once per request.
 struct CommonFields {
-    std::string request_id;
-    std::string origin;  ///< allowed origin to echo, else empty
+    std::string_view request_id;  ///< of the request that is being answered
+    std::string origin;           ///< allowed origin to echo, else empty
 };
 /// X-Request-ID, CORS, Vary, nosniff: header lines.
 void append_common(std::string& out, const CommonFields& common);
 
 /// X-Backend-Used and the others, where a decision was made.
 void append_routing(std::string& out, const router::RouteInfo& info);
+
+/// `Content-Length`.
+void append_length(std::string& out, std::uint64_t bytes);
 
 /// `X-Energy-Joules`, where something is known of it.
 void append_energy(std::string& out, const std::optional<monitors::EnergyCharge>& charge);

@@ -105,6 +105,8 @@ class Session : public boost::intrusive::list_base_hook<
 
     // session_reply.cpp
     boost::asio::awaitable<After> send(Reply reply, const router::RouteInfo* info = nullptr);
+    void append_head(std::string& out, int status, std::string_view fields,
+                     const router::RouteInfo* info, std::string_view framing);
     [[nodiscard]] std::string head_of(int status, std::string_view fields,
                                       const router::RouteInfo* info, std::string_view framing);
     [[nodiscard]] After after_reply() const;

@@ -143,7 +143,6 @@ std::optional<Error> Session::take_scan(router::InferenceRequest& request) {
 
 router::RequestContext Session::request_context() const {
     router::RequestContext context;
-    context.id = request_.request_id;
     context.client = client_;
     context.received = request_.received;
     return context;
@@ -270,9 +269,14 @@ awaitable<Session::After> Session::refuse(const Error& error, const router::Rout
 bool Session::send_whole(const ResponseStream& answer, const router::RouteInfo& info,
                          std::string& rest) {
     const std::string& body = answer.body();
-    std::string framing = "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    // nothing is awaited while they are in use: their memory serves every answer of this worker
+    thread_local std::string framing;
+    thread_local std::string head;
+    framing.clear();
+    head.clear();
+    append_length(framing, body.size());
     if (info.decided) append_energy(framing, answer.energy());
-    const std::string head = head_of(answer.status(), answer.fields(), &info, framing);
+    append_head(head, answer.status(), answer.fields(), &info, framing);
     const std::array<std::string_view, 2> parts{head, body};
     record_.first_byte_ms = to_ms(Clock::now() - request_.received);
     record_.bytes_out = body.size();

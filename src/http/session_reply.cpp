@@ -5,10 +5,8 @@ namespace ollama_proxy::http {
 using boost::asio::awaitable;
 
 /// A whole head. `framing` is the line that says how the body is delimited.
-std::string Session::head_of(int status, std::string_view fields, const router::RouteInfo* info,
-                             std::string_view framing) {
-    std::string out;
-    out.reserve(768);
+void Session::append_head(std::string& out, int status, std::string_view fields,
+                          const router::RouteInfo* info, std::string_view framing) {
     out.append(request_.minor_version == 0 ? "HTTP/1.0 " : "HTTP/1.1 ");
     out.append(std::to_string(status)).append(" ").append(reason_phrase(status)).append("\r\n");
     if (!has_field(fields, "date")) append_date(out);
@@ -27,6 +25,13 @@ std::string Session::head_of(int status, std::string_view fields, const router::
     }
     out.append("\r\n");
     record_.status = status;
+}
+
+std::string Session::head_of(int status, std::string_view fields, const router::RouteInfo* info,
+                             std::string_view framing) {
+    std::string out;
+    out.reserve(768);
+    append_head(out, status, fields, info, framing);
     return out;
 }
 

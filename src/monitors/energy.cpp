@@ -40,7 +40,7 @@ EnergyLedger::Work& EnergyLedger::Work::operator=(Work&& other) noexcept {
 EnergyLedger::Work::~Work() { (void)finish(0); }
 
 void EnergyLedger::Work::tokens(std::uint64_t so_far) {
-    if (state_) state_->job.tokens.store(so_far, std::memory_order_relaxed);
+    if (state_) state_->meter->tokens(state_->job, so_far);
 }
 
 std::optional<EnergyCharge> EnergyLedger::Work::finish(std::uint64_t tokens) {

@@ -22,6 +22,8 @@ class EnergyMeter {
 
     void begin(EnergyJob& job, TimePoint now);
     EnergySource end(EnergyJob& job, TimePoint now);
+    /// Without the lock: a token must not wait for a reading.
+    void tokens(EnergyJob& job, std::uint64_t so_far) { share_.tokens(job, so_far); }
     [[nodiscard]] bool works() const;
 
     /// Absent: there is nothing to read, the configured watts must do.

@@ -1,6 +1,7 @@
 #include "monitors/energy_share.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ollama_proxy::monitors {
 namespace {
@@ -11,9 +12,30 @@ double seconds(Clock::duration time) { return std::chrono::duration<double>(time
 
 double EnergyShare::watts() const {
     if (measured_watts_) return *measured_watts_;
-    double sum = 0;
-    for (const EnergyJob* job : jobs_) sum += job->configured_watts;
-    return jobs_.empty() ? 0 : sum / static_cast<double>(jobs_.size());
+    return jobs_.empty() ? 0 : configured_sum_ / static_cast<double>(jobs_.size());
+}
+
+void EnergyShare::tokens(EnergyJob& job, std::uint64_t so_far) {
+    job.tokens.store(so_far, std::memory_order_relaxed);
+    if (!streaming_.load(std::memory_order_relaxed)) {
+        streaming_.store(true, std::memory_order_relaxed);
+    }
+}
+
+/// Gives a request its part of what was drawn evenly.
+void EnergyShare::take_even(EnergyJob& job) const {
+    const double more = even_ - std::exchange(job.even_before, even_);
+    job.joules += more;
+    job.in_interval += more;
+}
+
+void EnergyShare::draw(double joules) {
+    if (streaming_.load(std::memory_order_relaxed)) {
+        distribute(joules);
+    } else {
+        even_ += joules / static_cast<double>(jobs_.size());
+    }
+    charged_ += joules;
 }
 
 /// By the tokens that came since the last time; requests without any yet (their prompt is being
@@ -22,11 +44,15 @@ void EnergyShare::distribute(double joules) {
     const auto everybody = static_cast<double>(jobs_.size());
     double tokens = 0;
     double silent = 0;
-    for (const EnergyJob* job : jobs_) {
+    // a first token that comes from now on is told anew
+    streaming_.store(false, std::memory_order_relaxed);
+    for (EnergyJob* job : jobs_) {
+        take_even(*job);
         const std::uint64_t so_far = job->tokens.load(std::memory_order_relaxed);
         if (so_far == 0) silent += 1;
         tokens += static_cast<double>(so_far - job->counted);
     }
+    if (silent < everybody) streaming_.store(true, std::memory_order_relaxed);
     for (EnergyJob* job : jobs_) {
         const std::uint64_t so_far = job->tokens.load(std::memory_order_relaxed);
         const auto fresh = static_cast<double>(so_far - job->counted);
@@ -39,11 +65,10 @@ void EnergyShare::distribute(double joules) {
         job->joules += joules * share;
         job->in_interval += joules * share;
     }
-    charged_ += joules;
 }
 
 void EnergyShare::advance(TimePoint now) {
-    if (!jobs_.empty() && now > at_) distribute(watts() * seconds(now - at_));
+    if (!jobs_.empty() && now > at_) draw(watts() * seconds(now - at_));
     at_ = std::max(at_, now);
 }
 
@@ -54,12 +79,18 @@ void EnergyShare::begin(EnergyJob& job, TimePoint now) {
         interval_from_.reset();
         last_power_.reset();
         charged_ = 0;
+        configured_sum_ = 0;
+        even_ = 0;
     }
+    job.even_before = even_;
+    configured_sum_ += job.configured_watts;
     jobs_.push_back(&job);
 }
 
 bool EnergyShare::end(EnergyJob& job, TimePoint now) {
     advance(now);
+    take_even(job);
+    configured_sum_ -= job.configured_watts;
     std::erase(jobs_, &job);
     return measured_watts_.has_value();
 }
@@ -71,6 +102,7 @@ void EnergyShare::settle(double joules, TimePoint now) {
     // bear what falls to their part of the interval
     const double factor = charged_ > 0 ? joules / charged_ : 0;
     for (EnergyJob* job : jobs_) {
+        take_even(*job);
         const double more = charged_ > 0 ? job->in_interval * (factor - 1)
                                          : joules / static_cast<double>(jobs_.size());
         job->joules = std::max(0.0, job->joules + more);
@@ -88,7 +120,10 @@ void EnergyShare::count(std::optional<double> joules, TimePoint now) {
     }
     interval_from_ = now;
     charged_ = 0;
-    for (EnergyJob* job : jobs_) job->in_interval = 0;
+    for (EnergyJob* job : jobs_) {
+        take_even(*job);
+        job->in_interval = 0;
+    }
 }
 
 void EnergyShare::power(double watts, TimePoint now) {

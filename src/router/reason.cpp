@@ -72,7 +72,25 @@ bool is_soft(Refusal refusal) {
            refusal == Refusal::mode_busy || refusal == Refusal::mode_fan;
 }
 
-std::string reason_text(Reason reason, config::Mode effective) {
+namespace {
+
+/// The modes' names in lower case, each there for good.
+std::string_view lower_name(config::Mode mode) {
+    using config::Mode;
+    static const auto names = [] {
+        std::array<std::string, 6> out;
+        for (Mode each : {Mode::performance, Mode::balanced, Mode::efficiency, Mode::quiet,
+                          Mode::automatic, Mode::ultra_efficiency}) {
+            out.at(static_cast<std::size_t>(each)) = ascii_lower(config::to_string(each));
+        }
+        return out;
+    }();
+    return names.at(static_cast<std::size_t>(mode));
+}
+
+}  // namespace
+
+std::string_view reason_text(Reason reason, config::Mode effective) {
     switch (reason) {
         case Reason::none:
             return "none";
@@ -99,7 +117,7 @@ std::string reason_text(Reason reason, config::Mode effective) {
         case Reason::mode_name:
             break;
     }
-    return ascii_lower(config::to_string(effective));
+    return lower_name(effective);
 }
 
 }  // namespace ollama_proxy::router

@@ -29,11 +29,6 @@ codec::StreamWatcher::Release watch_pieces(codec::StreamWatcher& watcher,
     return {join, {}};
 }
 
-bool is_event_stream_type(std::string_view content_type) {
-    return content_type == "text/event-stream" || content_type == "application/x-ndjson" ||
-           content_type == "application/ndjson" || content_type == "application/jsonl";
-}
-
 void ResponseStream::Impl::end_work() {
     const codec::AnswerFacts& seen = watcher ? watcher->facts() : whole_facts;
     if (auto drawn = work.finish(seen.completion_tokens.value_or(seen.content_events))) {

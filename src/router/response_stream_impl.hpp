@@ -81,7 +81,4 @@ struct ResponseStream::Impl {
                                                          std::span<const std::string_view> pieces,
                                                          std::string& join);
 
-/// True for a content type that is a stream of events.
-[[nodiscard]] bool is_event_stream_type(std::string_view content_type);
-
 }  // namespace ollama_proxy::router

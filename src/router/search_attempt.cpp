@@ -208,7 +208,7 @@ void Search::open_failed(const upstream::OpenError& failure, AttemptRecord& outc
 void Search::begin_fill(Answer& answer) {
     const upstream::AnswerHead& head = answer->exchange->head();
     const bool events =
-        is_event_stream_type(head.content_type) && head.status < 300 && head.has_body;
+        head.kind == upstream::BodyKind::events && head.status < 300 && head.has_body;
     if (!events) return;
     // what is encoded cannot be read, but it is a stream all the same
     answer->mode =

@@ -89,7 +89,7 @@ bool Search::finish_whole(Answer& answer) {
     const std::string& body = answer->body;
     // the end of a connection proves nothing: only the JSON itself can tell that it is whole
     const bool unproven = answer->exchange->ended_by_close() &&
-                          answer->exchange->head().content_type == "application/json";
+                          answer->exchange->head().kind == upstream::BodyKind::json;
     answer->mode = ResponseStream::Impl::Mode::whole;
     answer->exchange.reset();
     answer->permit.release();

@@ -20,6 +20,8 @@ constexpr std::array<std::string_view, 28> kDropped{
     "x-alternatives", "x-queue-depth", "x-queue-wait-ms", "x-request-id", "x-efficiency-mode",
     "x-energy-joules", "x-accel-buffering"};
 
+constexpr std::size_t kUsualFields = 192;
+
 bool starts_with_any_case(std::string_view text, std::string_view prefix) {
     return text.size() >= prefix.size() && iequals(text.substr(0, prefix.size()), prefix);
 }
@@ -40,6 +42,16 @@ bool is_named_by(std::string_view connection, std::string_view name) {
     return false;
 }
 
+BodyKind kind_of(std::string_view content_type) {
+    const std::string_view type = trim(content_type.substr(0, content_type.find(';')));
+    if (iequals(type, "application/json")) return BodyKind::json;
+    for (std::string_view events :
+         {"text/event-stream", "application/x-ndjson", "application/ndjson", "application/jsonl"}) {
+        if (iequals(type, events)) return BodyKind::events;
+    }
+    return BodyKind::other;
+}
+
 }  // namespace
 
 AnswerHead reduce_head(const codec::ResponseHead& head) {
@@ -48,12 +60,12 @@ AnswerHead reduce_head(const codec::ResponseHead& head) {
     out.has_body = head.framing != codec::Framing::none;
     if (head.framing == codec::Framing::length) out.length = head.content_length;
     const std::string_view connection = head.get("connection");
+    out.fields.reserve(kUsualFields);
     for (const codec::Field& field : head.fields) {
         if (is_dropped(field.name) || is_named_by(connection, field.name)) continue;
         out.fields.append(field.name).append(": ").append(field.value).append("\r\n");
     }
-    const std::string_view type = head.get("content-type");
-    out.content_type = ascii_lower(trim(type.substr(0, type.find(';'))));
+    out.kind = kind_of(head.get("content-type"));
     out.retry_after = head.get("retry-after");
     const std::string_view encoding = head.get("content-encoding");
     out.encoded = !encoding.empty() && !iequals(encoding, "identity");

@@ -31,6 +31,8 @@ inline void throw_if(const boost::asio::cancellation_state& state) {
 /// One request to one backend: connecting, sending (exchange_send.cpp), reading
 /// (exchange_read.cpp).
 struct Exchange::Impl {
+    static constexpr std::size_t kHeadRead = 1536;  ///< most heads and their first piece fit
+
     enum class Phase {
         connecting,  ///< no byte of the request sent
         waiting,     ///< request sent or being sent, no whole head yet
@@ -44,6 +46,12 @@ struct Exchange::Impl {
         : backend(std::move(b)),
           timeouts(t),
           deadline(runtime::Worker::current()->deadlines(), &Impl::on_deadline, this) {}
+
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+    ~Impl() {
+        if (buffer.capacity() >= kHeadRead) drop_buffer();
+    }
 
     static void on_deadline(void* self) {
         auto& impl = *static_cast<Impl*>(self);
@@ -75,6 +83,10 @@ struct Exchange::Impl {
     void decode(std::string_view bytes);
     bool decode_at_hand();
     void finish();
+    void drop_buffer() {
+        // a frame that the end of the process destroys does so on no worker
+        if (auto* worker = runtime::Worker::current()) worker->spare_buffers().give(buffer);
+    }
 
     std::shared_ptr<Backend> backend;
     ExchangeTimeouts timeouts;

@@ -19,12 +19,12 @@ using ErrorCode = Connection::ErrorCode;
 namespace {
 
 constexpr codec::HeadLimits kHeadLimits{64 * 1024, 200, 8192};
-constexpr std::size_t kHeadRead = 1536;  ///< most heads and their first piece fit
 constexpr int kMaxInformational = 8;
 
 }  // namespace
 
 awaitable<std::optional<OpenError>> Exchange::Impl::read_head(std::string_view method) {
+    if (buffer.capacity() < kHeadRead) buffer = Worker::current()->spare_buffers().take();
     buffer.clear();
     used = 0;
     bool complete = false;
@@ -168,7 +168,7 @@ awaitable<Result<std::span<const std::string_view>>> Exchange::next() {
                 .error;
         }
         const bool first = impl.phase == Impl::Phase::first;
-        if (!first) std::string().swap(impl.buffer);  // an idle stream owns no buffer
+        if (!first && impl.buffer.capacity() >= Impl::kHeadRead) impl.drop_buffer();  // it idles
         char* scratch = Worker::current()->scratch();
         auto [error, n] = co_await impl.connection->read(
             asio::buffer(scratch, Worker::kScratchSize), impl.framing == codec::Framing::length);

@@ -72,7 +72,9 @@ awaitable<ErrorCode> Exchange::Impl::send_source(BodySource& source) {
 /// Sends what the kernel takes; true when nothing is left that would have to be awaited.
 bool Exchange::Impl::send_now(const UpstreamRequest& request) {
     phase = Phase::waiting;
-    const std::string head_bytes = request_head(backend->settings(), request);
+    thread_local std::string head_bytes;  // its memory serves every request of this worker
+    head_bytes.clear();
+    append_request_head(head_bytes, backend->settings(), request);
     std::string_view rest = head_bytes;
     unsent_body = request.body;
     arm(timeouts.head);

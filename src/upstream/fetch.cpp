@@ -106,7 +106,8 @@ awaitable<Result<FetchReply>> exchange(const config::Backend& backend,
     request.fields = body.empty() ? "Connection: close\r\n"
                                   : "Connection: close\r\nContent-Type: application/json\r\n";
     request.body = body;
-    const std::string head = request_head(backend, request);
+    std::string head;
+    append_request_head(head, backend, request);
     bool peer_spoke = false;
     error = co_await connection.write(head, body, peer_spoke);
     ReplyReader reader(backend, method);

@@ -7,22 +7,26 @@ void add(std::string& out, std::string_view name, std::string_view value) {
     out.append(name).append(": ").append(value).append("\r\n");
 }
 
-std::string host_of(const config::Endpoint& endpoint) {
+void append_host(std::string& out, const config::Endpoint& endpoint) {
     const bool is_v6 = endpoint.host.find(':') != std::string::npos;
-    std::string host = is_v6 ? "[" + endpoint.host + "]" : endpoint.host;
+    if (is_v6) {
+        out.append("[").append(endpoint.host).append("]");
+    } else {
+        out.append(endpoint.host);
+    }
     const int usual = endpoint.tls ? 443 : 80;
-    if (endpoint.port != usual) host += ":" + std::to_string(endpoint.port);
-    return host;
+    if (endpoint.port != usual) out.append(":").append(std::to_string(endpoint.port));
 }
 
 }  // namespace
 
-std::string request_head(const config::Backend& backend, const UpstreamRequest& request) {
-    std::string out;
-    out.reserve(384 + request.fields.size());
+void append_request_head(std::string& out, const config::Backend& backend,
+                         const UpstreamRequest& request) {
     out.append(request.method).append(" ").append(backend.endpoint.base_path);
     out.append(request.target).append(" HTTP/1.1\r\n");
-    add(out, "Host", host_of(backend.endpoint));
+    out.append("Host: ");
+    append_host(out, backend.endpoint);
+    out.append("\r\n");
     out.append(request.fields);
     for (const auto& [name, value] : backend.headers) add(out, name, value);
     if (!backend.secret.empty()) {
@@ -39,7 +43,6 @@ std::string request_head(const config::Backend& backend, const UpstreamRequest& 
         add(out, "Content-Length", std::to_string(request.body.size()));
     }
     out.append("\r\n");
-    return out;
 }
 
 }  // namespace ollama_proxy::upstream

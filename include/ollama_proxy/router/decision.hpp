@@ -135,8 +135,8 @@ struct Decision {
     bool wait_for_target = false;  ///< usable.front() is the explicit target and takes it alone,
                                    ///< full or not; the others there are only its alternatives
 };
-/// "explicit-target", ..., or the mode's name in lower case ("ultraefficiency").
-[[nodiscard]] std::string reason_text(Reason reason, config::Mode effective);
+/// "explicit-target", ..., or the mode's name in lower case ("ultraefficiency"); static text.
+[[nodiscard]] std::string_view reason_text(Reason reason, config::Mode effective);
 
 /// Filters, scores and ranks `facts` (in configuration order). Pure; allocates nothing once `out`
 /// has its capacity. `target_index`: the backend that X-Target-Backend names, if any.

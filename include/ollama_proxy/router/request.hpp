@@ -69,7 +69,6 @@ struct InferenceRequest {
 
 /// Who asks, since when and until when.
 struct RequestContext {
-    std::string id;      ///< X-Request-ID
     std::string client;  ///< API key name, else peer address
     TimePoint received{};
     TimePoint deadline = kNever;

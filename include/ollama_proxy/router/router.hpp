@@ -30,13 +30,13 @@ struct RouteInfo {
     std::string backend;
     double estimated_latency_ms = 0;
     std::optional<double> estimated_watts;
-    std::string reason;
+    std::string_view reason;   ///< static text
     std::string alternatives;  ///< comma list, best first
     std::size_t queue_depth = 0;
     double queue_wait_ms = 0;
-    double upstream_ms =
-        0;             ///< spent at backends until the answer was committed, failures included
-    std::string mode;  ///< effective mode
+    /// Spent at backends until the answer was committed, failures included.
+    double upstream_ms = 0;
+    std::string_view mode;  ///< effective mode; static text
 };
 
 /// A request body that comes piece by piece (blobs), pulled while it is sent on.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ollama_proxy/runtime/deadline.hpp"
+#include "ollama_proxy/runtime/spare_buffers.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -27,6 +28,7 @@ class Worker {
     /// 64 KiB that a read may use until its next co_await: idle streams own no read buffer.
     [[nodiscard]] char* scratch() { return scratch_.get(); }
     static constexpr std::size_t kScratchSize = 64 * 1024;
+    [[nodiscard]] SpareBuffers& spare_buffers() { return spare_buffers_; }
 
     /// The worker whose thread this is, or nullptr on other threads.
     [[nodiscard]] static Worker* current();
@@ -40,6 +42,7 @@ class Worker {
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     DeadlineQueue deadlines_;
     std::unique_ptr<char[]> scratch_;
+    SpareBuffers spare_buffers_;
     std::thread thread_;
 };
 

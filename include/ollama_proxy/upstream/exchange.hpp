@@ -60,13 +60,20 @@ struct OpenError {
     Error error;
 };
 
+/// What a body is, as far as it matters here.
+enum class BodyKind : std::uint8_t {
+    other,   ///< passed on as it is
+    json,    ///< application/json: its end can be told from its text
+    events,  ///< SSE or NDJSON: a stream of events
+};
+
 /// The head of an answer, reduced to what is passed on.
 struct AnswerHead {
     int status = 0;
-    std::string fields;        ///< header lines to relay, CRLF each, without length or hop-by-hop
-    std::string content_type;  ///< lower case, without parameters
-    std::string retry_after;   ///< raw value
-    bool encoded = false;      ///< has a Content-Encoding: relayed, not inspected
+    std::string fields;  ///< header lines to relay, CRLF each, without length or hop-by-hop
+    BodyKind kind = BodyKind::other;
+    std::string retry_after;              ///< raw value
+    bool encoded = false;                 ///< has a Content-Encoding: relayed, not inspected
     std::optional<std::uint64_t> length;  ///< announced length of the body
     bool has_body = false;
 };

@@ -66,14 +66,14 @@ awaitable<bool> WebSocketSession::answer(Active& active) {
         active.error = request.error();
         co_return false;
     }
-    const std::string& id = active.message.request_id;
+    const std::string& wanted = active.message.request_id;
+    const std::string id = is_valid_request_id(wanted) ? wanted : make_request_id();
     router::RequestContext context;
-    context.id = is_valid_request_id(id) ? id : make_request_id();
     context.client = client_.name;
     context.received = active.received;
     request->hints = active.message.hints;
     request->authorization = client_.authorization;
-    request->fields.append("X-Request-ID: ").append(context.id).append("\r\n");
+    request->fields.append("X-Request-ID: ").append(id).append("\r\n");
     auto stream = co_await shared_->router.route(*request, context, active.route);
     if (!stream) {
         count_refusal(stream.error().code);

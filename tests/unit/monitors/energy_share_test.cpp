@@ -37,8 +37,8 @@ TEST(EnergyShare, TokensDecideWhoPays) {
     Device d;
     d.share.begin(d.a, kStart);
     d.share.begin(d.b, kStart);
-    d.a.tokens = 30;
-    d.b.tokens = 10;
+    d.share.tokens(d.a, 30);
+    d.share.tokens(d.b, 10);
     d.share.end(d.a, kStart + 4s);
     d.share.end(d.b, kStart + 4s);
     EXPECT_DOUBLE_EQ(d.a.joules, 30);
@@ -49,10 +49,40 @@ TEST(EnergyShare, ARequestWithoutATokenYetPaysAsOneOfThosePresent) {
     Device d;
     d.share.begin(d.a, kStart);
     d.share.begin(d.b, kStart);
-    d.a.tokens = 30;  // b's prompt is still being read
+    d.share.tokens(d.a, 30);  // b's prompt is still being read
     d.share.count({}, kStart + 4s);
     EXPECT_DOUBLE_EQ(d.a.joules, 20);
     EXPECT_DOUBLE_EQ(d.b.joules, 20);
+}
+
+TEST(EnergyShare, WhoComesLaterBearsNothingOfWhatWasDrawnBefore) {
+    Device d;
+    EnergyJob c;
+    c.configured_watts = 10;
+    d.share.begin(d.a, kStart);
+    d.share.begin(d.b, kStart + 1s);  // the first tells that nobody streams
+    d.share.begin(c, kStart + 3s);
+    d.share.end(d.b, kStart + 6s);
+    d.share.end(d.a, kStart + 6s);
+    d.share.end(c, kStart + 7s);
+    EXPECT_DOUBLE_EQ(d.a.joules, 10 + 10 + 10);
+    EXPECT_DOUBLE_EQ(d.b.joules, 10 + 10);
+    EXPECT_DOUBLE_EQ(c.joules, 10 + 10);
+}
+
+TEST(EnergyShare, AStreamThatBeginsAmongSilentOnesPaysByItsTokensFromThenOn) {
+    Device d;
+    d.share.begin(d.a, kStart);
+    d.share.begin(d.b, kStart);
+    d.share.count({}, kStart + 2s);  // 10 each, evenly
+    d.share.tokens(d.a, 10);
+    d.share.tokens(d.b, 30);
+    d.share.count({}, kStart + 6s);
+    EXPECT_DOUBLE_EQ(d.a.joules, 10 + 10);
+    EXPECT_DOUBLE_EQ(d.b.joules, 10 + 30);
+    d.share.end(d.b, kStart + 6s);
+    d.share.end(d.a, kStart + 8s);  // alone, and without a new token
+    EXPECT_DOUBLE_EQ(d.a.joules, 20 + 20);
 }
 
 TEST(EnergyShare, ACounterReplacesTheGuess) {

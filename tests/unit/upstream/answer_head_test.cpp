@@ -34,8 +34,12 @@ TEST(AnswerHead, DoesNotLetABackendSpeakForOurOrigin) {
 }
 
 TEST(AnswerHead, ReadsTypeAndEncoding) {
-    EXPECT_EQ(reduced("Content-Type: Text/Event-Stream ; charset=utf-8\r\n").content_type,
-              "text/event-stream");
+    EXPECT_EQ(reduced("Content-Type: Text/Event-Stream ; charset=utf-8\r\n").kind,
+              BodyKind::events);
+    EXPECT_EQ(reduced("Content-Type: application/x-ndjson\r\n").kind, BodyKind::events);
+    EXPECT_EQ(reduced("content-type: Application/JSON\r\n").kind, BodyKind::json);
+    EXPECT_EQ(reduced("Content-Type: text/plain\r\n").kind, BodyKind::other);
+    EXPECT_EQ(reduced("").kind, BodyKind::other);
     EXPECT_TRUE(reduced("Content-Encoding: gzip\r\n").encoded);
     EXPECT_FALSE(reduced("Content-Encoding: Identity\r\n").encoded);
     EXPECT_FALSE(reduced("").length.has_value());

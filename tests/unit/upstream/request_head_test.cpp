@@ -24,6 +24,12 @@ bool has(const std::string& head, std::string_view line) {
     return head.find("\r\n" + std::string(line) + "\r\n") != std::string::npos;
 }
 
+std::string request_head(const config::Backend& backend, const UpstreamRequest& request) {
+    std::string out;
+    append_request_head(out, backend, request);
+    return out;
+}
+
 TEST(RequestHead, IsBuiltAnewWithOurHostAndLength) {
     EXPECT_EQ(request_head(backend(), post("{}")),
               "POST /api/chat HTTP/1.1\r\nHost: gpu.local:11434\r\n"
