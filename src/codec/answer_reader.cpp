@@ -1,5 +1,7 @@
 #include "codec/answer_reader.hpp"
 
+#include <array>
+
 namespace ollama_proxy::codec {
 namespace {
 
@@ -22,18 +24,41 @@ void read_usage(JsonCursor& cursor, AnswerPiece& piece) {
     });
 }
 
-/// A delta or message object: any of its members with something in it is text of the model.
-void read_text(JsonCursor& cursor, AnswerPiece& piece) {
+void keep_first(JsonValue& slot, const JsonValue& value, JsonKind wanted) {
+    if (value.kind == wanted && value.has_content() && !slot.has_content()) slot = value;
+}
+
+/// A member of a delta or message object that carries something of the model.
+struct ContentMember {
+    std::string_view name;
+    JsonValue AnswerPiece::* slot;  ///< null: it is only noted that there was something
+    JsonKind kind = JsonKind::string;
+};
+constexpr std::array kContentMembers{
+    ContentMember{"content", &AnswerPiece::text},
+    ContentMember{"refusal", &AnswerPiece::text},
+    ContentMember{"thinking", &AnswerPiece::thinking},
+    ContentMember{"reasoning_content", &AnswerPiece::thinking},
+    ContentMember{"reasoning", &AnswerPiece::thinking},
+    ContentMember{"tool_calls", &AnswerPiece::tool_calls, JsonKind::array},
+    ContentMember{"text", nullptr},
+    ContentMember{"partial_json", nullptr},
+};
+
+/// A delta or message object: any of its members with something in it is content.
+void read_message(JsonCursor& cursor, AnswerPiece& piece) {
     each_member(cursor, [&](std::string_view key) {
         if (key == "usage") {
             read_usage(cursor, piece);  // message_start of /v1/messages
             return;
         }
         const JsonValue value = cursor.take();
-        const bool carries = key == "content" || key == "reasoning_content" || key == "reasoning" ||
-                             key == "thinking" || key == "text" || key == "partial_json" ||
-                             key == "refusal" || key == "tool_calls";
-        if (carries && value.has_content()) piece.text = true;
+        if (!value.has_content()) return;
+        for (const ContentMember& member : kContentMembers) {
+            if (key != member.name) continue;
+            piece.content = true;
+            if (member.slot != nullptr) keep_first(piece.*member.slot, value, member.kind);
+        }
     });
 }
 
@@ -46,12 +71,17 @@ void read_choices(JsonCursor& cursor, AnswerPiece& piece) {
     while (cursor.next_element()) {
         each_member(cursor, [&](std::string_view key) {
             if (key == "delta" || key == "message") {
-                read_text(cursor, piece);
+                read_message(cursor, piece);
                 return;
             }
             const JsonValue value = cursor.take();
-            if (key == "finish_reason" && value.kind == JsonKind::string) piece.finish = true;
-            if (key == "text" && value.has_content()) piece.text = true;
+            if (key == "finish_reason") {
+                piece.finish = piece.finish || value.kind == JsonKind::string;
+                keep_first(piece.finish_reason, value, JsonKind::string);
+            } else if (key == "text" && value.has_content()) {
+                piece.content = true;
+                keep_first(piece.text, value, JsonKind::string);
+            }
         });
     }
 }
@@ -59,7 +89,9 @@ void read_choices(JsonCursor& cursor, AnswerPiece& piece) {
 /// "response" is text in /api/generate and an object in /v1/responses.
 void read_response(JsonCursor& cursor, AnswerPiece& piece) {
     if (cursor.peek() == JsonKind::string) {
-        if (cursor.take().has_content()) piece.text = true;
+        const JsonValue value = cursor.take();
+        if (value.has_content()) piece.content = true;
+        keep_first(piece.text, value, JsonKind::string);
         return;
     }
     each_member(cursor, [&](std::string_view key) {
@@ -75,14 +107,14 @@ void read_response(JsonCursor& cursor, AnswerPiece& piece) {
 /// "delta" and "message" are text in some events and objects in others.
 void read_text_or_object(JsonCursor& cursor, AnswerPiece& piece, bool is_message) {
     if (cursor.peek() == JsonKind::object) {
-        read_text(cursor, piece);
+        read_message(cursor, piece);
         return;
     }
     const JsonValue value = cursor.take();
     if (is_message) {
         piece.message = value;
     } else if (value.kind == JsonKind::string && value.has_content()) {
-        piece.text = true;
+        piece.content = true;
     }
 }
 
@@ -96,7 +128,10 @@ void read_plain_member(std::string_view key, const JsonValue& value, AnswerPiece
     } else if (key == "done") {
         piece.done = value.is_true();
     } else if (key == "thinking") {
-        if (value.has_content()) piece.text = true;
+        if (value.has_content()) piece.content = true;
+        keep_first(piece.thinking, value, JsonKind::string);
+    } else if (key == "done_reason") {
+        keep_first(piece.finish_reason, value, JsonKind::string);
     } else if (key == "code" || key == "status") {
         if (value.kind == JsonKind::number || piece.code.absent()) piece.code = value;
     } else if (key == "prompt_eval_count" || key == "input_tokens") {

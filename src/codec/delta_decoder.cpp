@@ -1,7 +1,6 @@
 #include "ollama_proxy/codec/delta_decoder.hpp"
 
 #include "codec/answer_reader.hpp"
-#include "codec/delta_reader.hpp"
 #include "codec/lines.hpp"
 #include "ollama_proxy/codec/json_text.hpp"
 #include "ollama_proxy/codec/stream_watcher.hpp"
@@ -129,11 +128,11 @@ bool DeltaDecoder::read_payload(std::string_view payload, bool named_error,
     }
     if (piece.prompt_tokens) summary_.prompt_tokens = piece.prompt_tokens;
     if (piece.completion_tokens) summary_.completion_tokens = piece.completion_tokens;
-    const DeltaTexts texts = read_delta_texts(payload);
-    if (texts.finish_reason.has_content()) summary_.finish_reason = decoded(texts.finish_reason);
+    if (piece.finish_reason.has_content()) summary_.finish_reason = decoded(piece.finish_reason);
     if (!sse_ && piece.done) summary_.done = true;
-    Delta delta{decoded(texts.text), decoded(texts.thinking),
-                valid_utf8(std::string(texts.tool_calls.raw))};
+    Delta delta{decoded(piece.text), decoded(piece.thinking), {}};
+    if (!piece.tool_calls.absent())
+        delta.tool_calls = valid_utf8(std::string(piece.tool_calls.raw));
     if (delta.empty()) return true;
     ++summary_.content_events;
     out.push_back(std::move(delta));

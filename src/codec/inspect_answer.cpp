@@ -5,7 +5,7 @@
 namespace ollama_proxy::codec {
 
 void add_measures(AnswerFacts& facts, const AnswerPiece& piece) {
-    if (piece.text) ++facts.content_events;
+    if (piece.content) ++facts.content_events;
     if (piece.prompt_tokens) facts.prompt_tokens = piece.prompt_tokens;
     if (piece.completion_tokens) facts.completion_tokens = piece.completion_tokens;
     if (piece.load_ms) facts.load_ms = piece.load_ms;
