@@ -77,7 +77,7 @@ struct Service::Impl {
     // end first: after them nobody posts any more
     efficiency::Controller::Subscription on_state;
     Observers<router::HealthNews>::Subscription on_health;
-    Observers<router::DecisionMade>::Subscription on_decision;
+    Observers<router::LastDecision>::Subscription on_decision;
     Observers<bool>::Subscription on_activity;
 };
 
@@ -90,7 +90,7 @@ void Service::Impl::subscribe() {
     on_activity = router.subscribe_activity(
         [this](bool busy) { asio::post(context, [this, busy] { sleep.set_busy(busy); }); });
     if (!config->dbus.routing_signals) return;
-    on_decision = router.subscribe_decisions([this] {
+    on_decision = router.subscribe_decisions([this](const auto&) {
         // a worker posts once, however many decisions there are until the bus thread looks
         if (decision_pending.exchange(true)) return;
         asio::post(context, [this] {

@@ -153,6 +153,15 @@ void fill(Routing& out, const router::RouteInfo& info) {
     }
 }
 
+void fill(RoutingDecision& out, const router::LastDecision& decision) {
+    using std::chrono::milliseconds;
+    out.set_backend(decision.backend);
+    out.set_reason(decision.reason);
+    out.set_score(decision.score);
+    out.set_unix_ms(
+        std::chrono::duration_cast<milliseconds>(decision.at.time_since_epoch()).count());
+}
+
 Result<RoutingHints> read_hints(const Annotations& annotations, const StatusView& view) {
     RoutingHints hints;
     if (!annotations.target().empty()) hints.target = resolve_target(annotations.target(), view);

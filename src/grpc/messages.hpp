@@ -18,6 +18,7 @@ void fill(ListModelsResponse& out, const router::ModelsView& view);
 void fill(EfficiencyState& out, const efficiency::State& state);
 void fill(SystemState& out, const efficiency::State& state, const router::StatusView& view);
 void fill(Routing& out, const router::RouteInfo& info);
+void fill(RoutingDecision& out, const router::LastDecision& decision);
 
 /// What a client asks of the routing. A `target` that is a hardware word becomes the id of a
 /// backend of that hardware, one that can serve if there is one.

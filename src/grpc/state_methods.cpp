@@ -1,6 +1,9 @@
+#include "grpc/decision_feed.hpp"
 #include "grpc/messages.hpp"
 #include "grpc/methods.hpp"
 #include "grpc/until_change.hpp"
+
+#include <boost/asio/this_coro.hpp>
 
 namespace ollama_proxy::grpc_api {
 using boost::asio::awaitable;
@@ -9,6 +12,21 @@ namespace {
 
 /// What is shown of models is at most this old, as over HTTP.
 constexpr std::chrono::seconds kFresh{1};
+
+/// Passes decisions on as they are made, until `end`.
+awaitable<std::optional<Error>> tell_decisions(Call& call, DecisionFeed& feed, TimePoint end) {
+    while (Clock::now() < end) {
+        const std::vector<router::LastDecision> decisions = feed.take();
+        for (const router::LastDecision& decision : decisions) {
+            StateUpdate update;
+            fill(*update.mutable_decision(), decision);
+            auto error = co_await call.write(update);
+            if (error) co_return error;
+        }
+        co_await feed.until_news(end);
+    }
+    co_return std::nullopt;
+}
 
 }  // namespace
 
@@ -66,6 +84,11 @@ awaitable<std::optional<Error>> set_efficiency(Call& call) {
 awaitable<std::optional<Error>> watch_state(Call& call) {
     WatchStateRequest request;
     if (auto error = co_await call.read(request)) co_return error;
+    std::optional<DecisionFeed> feed;
+    if (request.decisions()) {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        feed.emplace(call.shared().router, executor);
+    }
     std::string before;
     for (;;) {
         StateUpdate update;
@@ -76,7 +99,11 @@ awaitable<std::optional<Error>> watch_state(Call& call) {
             before = std::move(now);
             if (auto error = co_await call.write(update)) co_return error;
         }
-        co_await until_next_look();
+        if (!feed) {
+            co_await until_next_look();
+        } else if (auto error = co_await tell_decisions(call, *feed, Clock::now() + kLookAgain)) {
+            co_return error;
+        }
     }
 }
 

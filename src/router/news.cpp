@@ -9,10 +9,10 @@ Observers<HealthNews>::Subscription Router::subscribe_health(
     return impl_->news.health.subscribe(std::move(observer));
 }
 
-Observers<DecisionMade>::Subscription Router::subscribe_decisions(std::function<void()> observer) {
+Observers<LastDecision>::Subscription Router::subscribe_decisions(
+    std::function<void(const LastDecision&)> observer) {
     impl_->news.decisions_wanted.store(true);
-    return impl_->news.decisions.subscribe(
-        [tell = std::move(observer)](const DecisionMade&) { tell(); });
+    return impl_->news.decisions.subscribe(std::move(observer));
 }
 
 Observers<bool>::Subscription Router::subscribe_activity(std::function<void(bool)> observer) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace ollama_proxy::router {
@@ -15,15 +16,19 @@ class NewsDesk {
   public:
     /// Keeps the decision; a lock for two short strings whose memory is used again.
     void note_decision(std::string_view backend, std::string_view reason, double score) {
+        const auto now = std::chrono::system_clock::now();
         {
             std::lock_guard lock(mutex_);
             if (!last_) last_.emplace();
             last_->backend = backend;
             last_->reason = reason;
             last_->score = score;
-            last_->at = std::chrono::system_clock::now();
+            last_->at = now;
         }
-        if (decisions_wanted.load(std::memory_order_relaxed)) decisions.notify({});
+        // not `last_`: another worker may have decided meanwhile
+        if (decisions_wanted.load(std::memory_order_relaxed)) {
+            decisions.notify({std::string(backend), std::string(reason), score, now});
+        }
     }
     [[nodiscard]] std::optional<LastDecision> last_decision() const {
         std::lock_guard lock(mutex_);
@@ -31,7 +36,7 @@ class NewsDesk {
     }
 
     Observers<HealthNews> health;
-    Observers<DecisionMade> decisions;
+    Observers<LastDecision> decisions;
     std::atomic<bool> decisions_wanted{false};  ///< somebody has subscribed once
     Observers<bool> activity;
 

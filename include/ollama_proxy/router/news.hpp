@@ -14,15 +14,12 @@ struct HealthNews {
     std::string reason;  ///< why it is down
 };
 
-/// Where the last request went that was given to a backend.
+/// Where a request went that was given to a backend.
 struct LastDecision {
     std::string backend;
     std::string reason;
     double score = 0;
     std::chrono::system_clock::time_point at{};
 };
-
-/// A request was given to a backend; `Router::last_decision` tells the latest.
-struct DecisionMade {};
 
 }  // namespace ollama_proxy::router

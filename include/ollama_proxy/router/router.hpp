@@ -120,8 +120,8 @@ class Router {
     [[nodiscard]] Observers<HealthNews>::Subscription subscribe_health(
         std::function<void(const HealthNews&)> observer);
     /// Called on workers, for every decision: must be quick.
-    [[nodiscard]] Observers<DecisionMade>::Subscription subscribe_decisions(
-        std::function<void()> observer);
+    [[nodiscard]] Observers<LastDecision>::Subscription subscribe_decisions(
+        std::function<void(const LastDecision&)> observer);
     /// Called on the control thread when work begins, and when for a second or two there was none.
     [[nodiscard]] Observers<bool>::Subscription subscribe_activity(
         std::function<void(bool busy)> observer);

@@ -216,6 +216,47 @@ TEST(GrpcState, IsWatchedUntilTheClientHasEnough) {
     EXPECT_EQ(reader->Finish().error_code(), StatusCode::CANCELLED);
 }
 
+TEST(GrpcState, TellsEachRoutingDecisionToWhoAsksForThem) {
+    const auto answer = ndjson({R"({"response":"a"})", kOllamaEnd});
+    Client client({answer, answer});
+    ClientContext context;
+    WatchStateRequest wanted;
+    wanted.set_decisions(true);
+    auto reader = client->WatchState(&context, wanted);
+    ClientContext silent_context;
+    auto silent = client->WatchState(&silent_context, {});
+    StateUpdate update;
+    ASSERT_TRUE(reader->Read(&update));
+    ASSERT_TRUE(update.has_state()) << "the state comes first";
+    const std::vector<std::string> targets{"b", "a", "b"};
+    for (const std::string& target : targets) {
+        GenerateRequest request = prompt();
+        request.mutable_annotations()->set_target(target);
+        GenerateResponse response;
+        ASSERT_TRUE(generate(client.stub(), request, response).ok());
+    }
+    std::vector<std::string> told;
+    while (told.size() < targets.size() && reader->Read(&update)) {
+        if (!update.has_decision()) continue;
+        const RoutingDecision& decision = update.decision();
+        told.push_back(decision.backend());
+        EXPECT_EQ(decision.reason(), "explicit-target");
+        EXPECT_GT(decision.unix_ms(), 1'700'000'000'000);
+    }
+    EXPECT_EQ(told, targets);
+    context.TryCancel();
+    client.chain()[0].set_healthy(false);
+    client.chain()[0].stop();
+    GenerateResponse ignored;
+    GenerateRequest request = prompt();
+    request.mutable_annotations()->set_target("a");
+    EXPECT_TRUE(generate(client.stub(), request, ignored).ok()) << "the other one answers";
+    while (silent->Read(&update) && update.state().backends(0).failures() == 0) {
+        EXPECT_FALSE(update.has_decision()) << "nobody asked for decisions here";
+    }
+    silent_context.TryCancel();
+}
+
 TEST(GrpcRouting, AnnotationsDecideWhereARequestGoes) {
     const std::string per_backend = "hardware: cpu";
     Client client(
