@@ -63,11 +63,19 @@ awaitable<std::optional<Error>> Call::read(google::protobuf::MessageLite& reques
 awaitable<std::optional<Error>> Call::write(const google::protobuf::MessageLite& message) {
     const ::grpc::ByteBuffer bytes = bytes_of(message);
     record_.bytes_out += bytes.Length();
-    const TimePoint limit = Clock::now() + shared_->config->server.limits.write_stall;
-    if (co_await reactor_.write_message(bytes, limit)) co_return std::nullopt;
+    const bool started = co_await reactor_.write_message(bytes, write_limit());
+    if (started) co_return std::nullopt;
+    co_return not_taken();
+}
+
+TimePoint Call::write_limit() const {
+    return Clock::now() + shared_->config->server.limits.write_stall;
+}
+
+Error Call::not_taken() {
     // what waits in the transport would keep the call from ending
     reactor_.abort();
-    co_return make_error(Errc::cancelled, "the client takes nothing, or has left");
+    return make_error(Errc::cancelled, "the client takes nothing, or has left");
 }
 
 void Call::reply(const google::protobuf::MessageLite& message) {

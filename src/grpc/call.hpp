@@ -66,8 +66,8 @@ class Call {
     /// for the budget of bodies, of which it keeps its part until the call ends.
     [[nodiscard]] boost::asio::awaitable<std::optional<Error>> read(
         google::protobuf::MessageLite& request);
-    /// Writes one message of a stream and returns when the transport took it: that is the
-    /// backpressure. Error: the client has left, or takes nothing for write_stall_ms.
+    /// Starts to write one message of a stream, once the transport took the one before: that is
+    /// the backpressure. Error: the client has left, or takes nothing for write_stall_ms.
     [[nodiscard]] boost::asio::awaitable<std::optional<Error>> write(
         const google::protobuf::MessageLite& message);
     /// The only message of a unary call; it goes out with the status.
@@ -80,6 +80,8 @@ class Call {
     [[nodiscard]] router::RequestContext context() const;
 
     [[nodiscard]] Shared& shared() const { return *shared_; }
+    /// From now on the router counts what becomes of it.
+    void given_to_router() { routed_ = true; }
     [[nodiscard]] TimePoint received() const { return received_; }
     [[nodiscard]] telemetry::AccessRecord& record() { return record_; }
     /// Bytes of the request.
@@ -88,12 +90,15 @@ class Call {
 
   private:
     friend class Reactor;
+    [[nodiscard]] TimePoint write_limit() const;
+    [[nodiscard]] Error not_taken();
 
     Reactor& reactor_;
     const std::shared_ptr<Shared> shared_;
     const Method& method_;
     const TimePoint received_ = Clock::now();
     TimePoint deadline_ = kNever;  ///< the client's own
+    bool routed_ = false;
     std::string request_id_;
     std::string client_;  ///< key name, else address
     std::size_t request_size_ = 0;

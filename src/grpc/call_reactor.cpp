@@ -1,7 +1,7 @@
 #include "grpc/call_reactor.hpp"
 
+#include "grpc/call_metrics.hpp"
 #include "grpc/gate.hpp"
-#include "grpc/status.hpp"
 #include "ollama_proxy/codec/error_body.hpp"
 #include "ollama_proxy/common/request_id.hpp"
 #include "ollama_proxy/runtime/until_cancelled.hpp"
@@ -108,10 +108,19 @@ awaitable<bool> Call::Reactor::read_message(TimePoint limit) {
 }
 
 awaitable<bool> Call::Reactor::write_message(const ::grpc::ByteBuffer& message, TimePoint limit) {
+    const bool taken = co_await written(limit);
+    if (!taken) co_return false;
     begin_answer();
     out_ = message;
     op_ended_ = false;
+    writing_ = true;
     StartWrite(&out_);
+    co_return true;
+}
+
+awaitable<bool> Call::Reactor::written(TimePoint limit) {
+    if (!std::exchange(writing_, false)) co_return true;
+    if (op_ended_) co_return op_ok_;
     co_return co_await until_op_ended(limit);
 }
 
@@ -142,12 +151,20 @@ std::optional<Error> Call::Reactor::pass_gate() {
     return std::nullopt;
 }
 
+awaitable<std::optional<Error>> Call::Reactor::run_method() {
+    auto error = co_await call_.method_.run(call_);
+    // the library takes no status while a message is being written
+    const bool taken = co_await written(call_.write_limit());
+    if (!taken && !error) co_return call_.not_taken();
+    co_return error;
+}
+
 /// The gate, then the method, which both the client and the stopping daemon may cancel.
 awaitable<std::optional<Error>> Call::Reactor::serve() {
     if (auto refused = pass_gate()) co_return refused;
     if (cancelled_) co_return make_error(Errc::cancelled, "the client cancelled the call");
     std::exception_ptr failure;
-    auto method = call_.method_.run(call_);
+    auto method = run_method();
     auto ended = co_await runtime::until_cancelled(cancel_, std::move(method), failure);
     if (failure) co_return what_it_means(failure, cancelled_);
     co_return *ended;
@@ -174,8 +191,11 @@ void Call::Reactor::begin_answer() {
 
 /// The last thing that is done with the library: it may be gone right after.
 void Call::Reactor::finish(const std::optional<Error>& error) {
+    if (error && !call_.routed_) count_refusal(error->code);
     begin_answer();
-    note_end(error);
+    const StatusCode code =
+        error ? status_code(error->code, Clock::now() >= call_.deadline_) : StatusCode::ok;
+    note_end(error, code);
     if (!error && has_reply_) {
         StartWriteAndFinish(&out_, ::grpc::WriteOptions(), ::grpc::Status::OK);
         return;
@@ -184,11 +204,10 @@ void Call::Reactor::finish(const std::optional<Error>& error) {
     if (error->retry_after_s > 0) {
         context_.AddTrailingMetadata("retry-after", std::to_string(error->retry_after_s));
     }
-    const StatusCode code = status_code(error->code, Clock::now() >= call_.deadline_);
     Finish(::grpc::Status(static_cast<::grpc::StatusCode>(code), error->message));
 }
 
-void Call::Reactor::note_end(const std::optional<Error>& error) {
+void Call::Reactor::note_end(const std::optional<Error>& error, StatusCode status) {
     telemetry::AccessRecord& record = call_.record_;
     record.request_id = call_.request_id_;
     record.client = call_.client_;
@@ -197,6 +216,7 @@ void Call::Reactor::note_end(const std::optional<Error>& error) {
     record.status = error ? codec::status_of(error->code) : 200;
     if (error) record.error = codec::code_name(error->code);
     record.duration_ms = to_ms(Clock::now() - call_.received_);
+    count_call(call_.method_.path, status, record.duration_ms / 1000);
     telemetry::write_access(record);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "grpc/call.hpp"
+#include "grpc/status.hpp"
 
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -29,8 +30,12 @@ class Call::Reactor final
     /// Waits for the next message. False: none came, or not in time.
     [[nodiscard]] boost::asio::awaitable<bool> read_message(TimePoint limit);
     [[nodiscard]] const ::grpc::ByteBuffer& message() const { return in_; }
+    /// Waits until the transport took the message before this one, and starts to write this one.
+    /// False: the one before was not taken, or not in time.
     [[nodiscard]] boost::asio::awaitable<bool> write_message(const ::grpc::ByteBuffer& message,
                                                              TimePoint limit);
+    /// Waits until the transport took the last message. False as above.
+    [[nodiscard]] boost::asio::awaitable<bool> written(TimePoint limit);
     void set_reply(const ::grpc::ByteBuffer& message);
     /// Ends the call at once, whatever the client takes.
     void abort();
@@ -44,12 +49,13 @@ class Call::Reactor final
 
     static boost::asio::awaitable<void> run(std::shared_ptr<Reactor> self);
     boost::asio::awaitable<std::optional<Error>> serve();
+    boost::asio::awaitable<std::optional<Error>> run_method();
     [[nodiscard]] std::optional<Error> pass_gate();
     boost::asio::awaitable<bool> until_op_ended(TimePoint limit);
     void op_ended(bool ok);
     void begin_answer();
     void finish(const std::optional<Error>& error);
-    void note_end(const std::optional<Error>& error);
+    void note_end(const std::optional<Error>& error, StatusCode status);
 
     Call call_;
     WorkerCalls& calls_;
@@ -60,6 +66,7 @@ class Call::Reactor final
     boost::asio::steady_timer* waiting_ = nullptr;  ///< while an operation is waited for
     bool op_ended_ = false;
     bool op_ok_ = false;
+    bool writing_ = false;    ///< a message was given to the library and not yet asked after
     bool cancelled_ = false;  ///< by the client, or its deadline passed
     bool has_reply_ = false;
     bool answer_begun_ = false;

@@ -59,6 +59,7 @@ awaitable<Result<router::ResponseStream>> open_answer(Call& call, router::Infere
     const router::RequestContext context = call.context();
     request.fields.append("X-Request-ID: ").append(call.request_id()).append("\r\n");
     call.record().model = request.scan.model;
+    call.given_to_router();
     co_return co_await call.shared().router.route(request, context, info);
 }
 

@@ -48,4 +48,32 @@ StatusCode status_code(Errc code, bool deadline_passed) {
     return StatusCode::internal;
 }
 
+std::string_view name_of(StatusCode code) {
+    switch (code) {
+        case StatusCode::ok:
+            return "OK";
+        case StatusCode::cancelled:
+            return "CANCELLED";
+        case StatusCode::invalid_argument:
+            return "INVALID_ARGUMENT";
+        case StatusCode::deadline_exceeded:
+            return "DEADLINE_EXCEEDED";
+        case StatusCode::not_found:
+            return "NOT_FOUND";
+        case StatusCode::permission_denied:
+            return "PERMISSION_DENIED";
+        case StatusCode::resource_exhausted:
+            return "RESOURCE_EXHAUSTED";
+        case StatusCode::unimplemented:
+            return "UNIMPLEMENTED";
+        case StatusCode::internal:
+            return "INTERNAL";
+        case StatusCode::unavailable:
+            return "UNAVAILABLE";
+        case StatusCode::unauthenticated:
+            return "UNAUTHENTICATED";
+    }
+    return "UNKNOWN";
+}
+
 }  // namespace ollama_proxy::grpc_api

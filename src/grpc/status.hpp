@@ -2,6 +2,8 @@
 
 #include "ollama_proxy/common/error.hpp"
 
+#include <string_view>
+
 namespace ollama_proxy::grpc_api {
 
 /// gRPC's status codes, with its numbers: kept apart from the library's header, which is dear.
@@ -21,5 +23,8 @@ enum class StatusCode {
 
 /// The status of an error (wire contract, section 4). `deadline_passed`: the client's own.
 [[nodiscard]] StatusCode status_code(Errc code, bool deadline_passed);
+
+/// As the specification writes it, "NOT_FOUND".
+[[nodiscard]] std::string_view name_of(StatusCode code);
 
 }  // namespace ollama_proxy::grpc_api

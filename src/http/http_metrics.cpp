@@ -33,6 +33,10 @@ std::size_t number_of(const Route* route) {
     return route ? std::min(route_number(*route), kRoutes - 1) : kRoutes;
 }
 
+std::vector<double> durations_in_seconds() {
+    return {0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
+}
+
 /// What follows a prefix is a name from the client, and no label.
 std::string label_of(const Route* route) {
     if (!route) return "unknown";
@@ -47,8 +51,7 @@ void count_request(const Route* route, int status, double seconds) {
         "Requests answered, by route and status; 499: the client left.", {"route", "code"}, 1024);
     static Family<Histogram>& durations = metrics().histograms(
         "ollama_proxy_http_request_duration_seconds",
-        "From a request's head to the end of its answer.", {"route"},
-        {0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300});
+        "From a request's head to the end of its answer.", {"route"}, durations_in_seconds());
     static LazyMetrics<Counter, (kRoutes + 1) * kSlots> counters;
     static LazyMetrics<Histogram, kRoutes + 1> histograms;
     const std::size_t number = number_of(route);
@@ -63,6 +66,17 @@ void count_request(const Route* route, int status, double seconds) {
         .add();
     histograms.at(number, [&]() -> Histogram& { return durations.with({label_of(route)}); })
         .observe(seconds);
+}
+
+void count_websocket_request(const std::optional<Error>& error, double seconds) {
+    static Family<Counter>& requests = metrics().counters(
+        "ollama_proxy_websocket_requests_total",
+        "Requests answered on WebSockets, by code: ok, or the error's.", {"code"});
+    static Histogram& durations = metrics().histogram(
+        "ollama_proxy_websocket_request_duration_seconds",
+        "From a message that asks to the last message of its answer.", durations_in_seconds());
+    requests.with({error ? codec::code_name(error->code) : "ok"}).add();
+    durations.observe(seconds);
 }
 
 void observe_overhead(double seconds) {

@@ -1,6 +1,7 @@
 // GET /metrics: a page that a scraper takes, and numbers that are those of the requests made.
 
 #include "integration/relay_support.hpp"
+#include "integration/websocket_support.hpp"
 #include "support/exposition.hpp"
 
 #include <gmock/gmock.h>
@@ -118,6 +119,27 @@ TEST(Metrics, ACutStreamIsAFailureOfTheBackend) {
     EXPECT_EQ(chain.post(support::chat_body(true)).status, 200);
     EXPECT_EQ(growth.of("ollama_proxy_failures_total", {{"reason", "bad_gateway"}}), 1);
     EXPECT_EQ(growth.of("ollama_proxy_backend_failures_total", {{"backend", "a"}}), 1);
+}
+
+TEST(Metrics, CountTheRequestsOfASocketOneByOne) {
+    Chain chain({support::two_tokens()});
+    const Growth growth(chain.daemon());
+    support::WsClient client(chain.port());
+    client.send(support::ask("good"));
+    EXPECT_EQ(support::joined_tokens(client.read_answer("good")), "Hello");
+    client.send_text("no json");
+    EXPECT_EQ(client.read_json().at("code"), "invalid_request");
+    support::Json unknown = support::ask("unknown");
+    unknown["model"] = "nobody-has-it";
+    client.send(unknown);
+    EXPECT_EQ(client.read_json().at("code"), "model_not_found");
+    const std::string requests = "ollama_proxy_websocket_requests_total";
+    EXPECT_EQ(growth.of(requests, {{"code", "ok"}}), 1);
+    EXPECT_EQ(growth.of(requests, {{"code", "invalid_request"}}), 1);
+    EXPECT_EQ(growth.of(requests, {{"code", "model_not_found"}}), 1);
+    EXPECT_EQ(growth.of(requests), 3) << "each once";
+    EXPECT_EQ(growth.of("ollama_proxy_websocket_request_duration_seconds_count"), 3);
+    EXPECT_EQ(growth.of("ollama_proxy_refusals_total"), 2);
 }
 
 TEST(Metrics, NamesOfClientsMakeNoSeries) {

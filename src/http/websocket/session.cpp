@@ -142,6 +142,7 @@ std::optional<Error> WebSocketSession::refusal() {
 
 void WebSocketSession::refuse(const std::string& request_id, const Error& error) {
     count_refusal(error.code);
+    count_websocket_request(error, 0);
     outbox_.push(AnswerWriter(request_id).error(error));
 }
 

@@ -76,7 +76,6 @@ awaitable<bool> WebSocketSession::answer(Active& active) {
     request->fields.append("X-Request-ID: ").append(id).append("\r\n");
     auto stream = co_await shared_->router.route(*request, context, active.route);
     if (!stream) {
-        count_refusal(stream.error().code);
         active.error = stream.error();
         co_return false;
     }
@@ -131,6 +130,7 @@ void WebSocketSession::send(Active& active, std::string_view text, std::string_v
 /// The last message, and what is noted of the request.
 void WebSocketSession::finish(Active& active) {
     const double total_ms = to_ms(Clock::now() - active.received);
+    count_websocket_request(active.error, total_ms / 1000);
     if (active.error) {
         outbox_.push(active.writer.error(*active.error));
     } else {
