@@ -4,9 +4,12 @@
 
 #include <boost/asio/post.hpp>
 
-#include <algorithm>
 #include <fcntl.h>
+#include <mutex>
+#include <pthread.h>
+#include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace ollama_proxy::dbus {
 namespace asio = boost::asio;
@@ -39,10 +42,46 @@ struct BusLink::Waits {
     bool reading_events = false;
 };
 
+/// A thread that opens the bus and whoever it does it for, who may be gone when it is done.
+struct BusLink::Opening : std::enable_shared_from_this<Opening> {
+    explicit Opening(BusLink& owner) : link(&owner) {}
+
+    /// Bus thread: nobody waits for the outcome any more.
+    void leave() {
+        std::lock_guard lock(mutex);
+        link = nullptr;
+    }
+    // the opening thread; the context lives as long as `link` is there
+    void deliver(std::unique_ptr<sdbus::IConnection> connection) {
+        std::lock_guard lock(mutex);
+        if (!link) return;
+        auto shared = std::make_shared<std::unique_ptr<sdbus::IConnection>>(std::move(connection));
+        asio::post(link->context_, [self = shared_from_this(), shared] {
+            if (BusLink* const owner = self->finish()) owner->opened(std::move(*shared));
+        });
+    }
+    void fail(const std::string& why) {
+        std::lock_guard lock(mutex);
+        if (!link) return;
+        asio::post(link->context_, [self = shared_from_this(), why] {
+            if (BusLink* const owner = self->finish()) owner->lose(why);
+        });
+    }
+    /// Bus thread: whom it was for; null when that has stopped.
+    BusLink* finish() {
+        std::lock_guard lock(mutex);
+        if (link) link->opening_.reset();
+        return link;
+    }
+
+    std::mutex mutex;
+    BusLink* link;
+};
+
 BusLink::BusLink(asio::io_context& context, std::string name, Open open, Owner owner)
     : context_(context),
       name_(std::move(name)),
-      open_(std::move(open)),
+      open_(open),
       owner_(std::move(owner)),
       retry_(context) {}
 
@@ -51,6 +90,7 @@ BusLink::~BusLink() { stop(); }
 void BusLink::stop() {
     stopped_ = true;
     retry_.cancel();
+    if (const auto opening = std::exchange(opening_, nullptr)) opening->leave();
     drop();
 }
 
@@ -64,13 +104,26 @@ void BusLink::drop() {
     }
     if (!connection_) return;
     owner_.down();
+    give_up_unsent(*connection_);
     connection_.reset();
 }
 
 void BusLink::connect() {
     if (stopped_) return;
+    opening_ = std::make_shared<Opening>(*this);
+    std::thread([opening = opening_, open = open_] {
+        pthread_setname_np(pthread_self(), "dbus-open");
+        try {
+            opening->deliver(open());
+        } catch (const sdbus::Error& error) {
+            opening->fail(error.getMessage());
+        }
+    }).detach();
+}
+
+void BusLink::opened(std::unique_ptr<sdbus::IConnection> connection) {
+    connection_ = std::move(connection);
     try {
-        connection_ = open_();
         waits_ = std::make_shared<Waits>(*this, context_);
         const PollWish wish = poll_wish(*connection_);
         assign_copy(waits_->socket, wish.fd);

@@ -31,14 +31,16 @@ class Backoff {
 };
 
 /// A connection to a bus that comes back by itself: opened, pumped, and after a loss opened again
-/// with growing pauses. What is wrong is said once. Thread: the bus thread only.
+/// with growing pauses. What is wrong is said once. A bus that hangs holds nobody: it is opened on
+/// a thread of its own, and is not waited for when this stops. Thread: the bus thread only.
 class BusLink {
   public:
     struct Owner {
         std::function<void(sdbus::IConnection&)> up;  ///< may throw sdbus::Error: a loss
         std::function<void()> down;                   ///< drop all that belongs to the connection
     };
-    using Open = std::function<std::unique_ptr<sdbus::IConnection>()>;
+    /// Called on another thread, may block for long, may throw sdbus::Error.
+    using Open = std::unique_ptr<sdbus::IConnection> (*)();
 
     /// `name` is for the log: "session bus".
     BusLink(boost::asio::io_context& context, std::string name, Open open, Owner owner);
@@ -55,8 +57,10 @@ class BusLink {
 
   private:
     struct Waits;
+    struct Opening;
 
     void connect();
+    void opened(std::unique_ptr<sdbus::IConnection> connection);
     void pump();
     void arm();
     void drop();
@@ -67,6 +71,7 @@ class BusLink {
     const std::string name_;
     const Open open_;
     const Owner owner_;
+    std::shared_ptr<Opening> opening_;  ///< while a thread opens
     std::unique_ptr<sdbus::IConnection> connection_;
     std::shared_ptr<Waits> waits_;
     boost::asio::steady_timer retry_;

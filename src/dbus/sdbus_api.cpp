@@ -1,6 +1,7 @@
 #include "dbus/sdbus_api.hpp"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <utility>
 
 #if __has_include(<sdbus-c++/VTableItems.h>)
@@ -12,6 +13,7 @@ namespace ollama_proxy::dbus {
 namespace {
 
 constexpr const char* kExists = "org.freedesktop.DBus.Error.FileExists";
+constexpr std::chrono::seconds kUsualLimit{25};  ///< the library's own
 
 std::optional<std::chrono::microseconds> unless_endless(std::chrono::microseconds timeout) {
     if (timeout == std::chrono::microseconds::max()) return std::nullopt;
@@ -182,7 +184,29 @@ static int event_fd_of(const sdbus::IConnection::PollData&) { return -1; }
 
 #endif
 
+ShortCalls::ShortCalls(sdbus::IConnection& connection) : connection_(connection) {
+    connection_.setMethodCallTimeout(kLimit);
+}
+
+ShortCalls::~ShortCalls() {
+    try {
+        connection_.setMethodCallTimeout(kUsualLimit);
+    } catch (const sdbus::Error&) {  // of a connection that is lost: its end is near anyway
+    }
+}
+
+void give_up_unsent(sdbus::IConnection& connection) {
+    try {
+        // the library writes what it can at once: a queue means that the other side does not read,
+        // and closing would wait for it
+        const PollWish wish = poll_wish(connection);
+        if (wish.wants_write) ::shutdown(wish.fd, SHUT_RDWR);
+    } catch (const sdbus::Error&) {  // lost: there is nothing to wait for
+    }
+}
+
 bool request_name(sdbus::IConnection& connection, const std::string& name) {
+    const ShortCalls limit(connection);
     try {
         take_name(connection, name);
         return true;

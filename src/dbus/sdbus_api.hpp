@@ -55,6 +55,24 @@ struct InterfaceSpec {
 void emit_properties_changed(sdbus::IObject& object, const std::string& interface,
                              const std::vector<std::string>& names);
 
+/// Calls that wait for the bus's answer (names, matches) wait this long at most, as long as one of
+/// these lives; others are not waited for and may take their time.
+class ShortCalls {
+  public:
+    static constexpr std::chrono::seconds kLimit{2};
+
+    explicit ShortCalls(sdbus::IConnection& connection);
+    ~ShortCalls();
+    ShortCalls(const ShortCalls&) = delete;
+    ShortCalls& operator=(const ShortCalls&) = delete;
+
+  private:
+    sdbus::IConnection& connection_;
+};
+
+/// Before the end of a connection: what a peer that does not read would hold up is not sent.
+void give_up_unsent(sdbus::IConnection& connection);
+
 /// False when another connection has the name.
 [[nodiscard]] bool request_name(sdbus::IConnection& connection, const std::string& name);
 

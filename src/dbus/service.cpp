@@ -27,6 +27,7 @@ struct Service::Impl {
           session(context, router, controller, monitor, *config),
           system(context, "system bus", open_system_bus,
                  {[this](sdbus::IConnection& connection) {
+                      const ShortCalls limit(connection);
                       power_profile.attach(connection);
                       sleep.attach(connection);
                   },

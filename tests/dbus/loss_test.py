@@ -1,5 +1,7 @@
 """No bus, a bus that dies, names that others have: HTTP goes on, it is said once, and everything comes back."""
 
+import os
+import signal
 import time
 import unittest
 
@@ -47,6 +49,28 @@ class Loss(Desk):
         connection = bus.connect()
         self.assertEqual(self.part(connection, "Efficiency").GetEfficiencyMode(), "Quiet")
         self.assertEqual(daemon.count("session bus is lost"), 1)
+        self.assertEqual(daemon.stop(), 0)
+
+    def freeze(self, bus):
+        """It takes connections, as the kernel does for it, and says nothing until the test ends."""
+        os.kill(bus.process.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, bus.process.pid, signal.SIGCONT)
+
+    def test_a_bus_that_hangs_from_the_beginning_holds_neither_http_nor_the_end(self):
+        for kind in ("session", "system"):
+            self.freeze(self.start_bus(kind))
+        daemon = self.start_daemon(BOTH)
+        self.assertEqual(daemon.post("/efficiency", {"mode": "Quiet"})[0]["mode"], "Quiet")
+        self.assertEqual(daemon.stop(), 0)  # the library itself would wait for more than a minute
+
+    def test_a_bus_that_begins_to_hang_holds_neither_http_nor_the_end(self):
+        buses = [self.start_bus(kind) for kind in ("session", "system")]
+        daemon = self.start_daemon(BOTH)
+        self.assertEqual(self.part(buses[0].connect(), "Efficiency").GetEfficiencyMode(), "Balanced")
+        for bus in buses:
+            self.freeze(bus)
+        for mode in ("Quiet", "Performance") * 20:  # each has signals to send
+            self.assertEqual(daemon.post("/efficiency", {"mode": mode})[0]["mode"], mode)
         self.assertEqual(daemon.stop(), 0)
 
     def test_a_name_that_another_has_is_said_once_and_taken_when_it_is_free(self):
