@@ -3,59 +3,19 @@
 
 #include "monitors/resource_monitor_impl.hpp"
 #include "support/fake_gpu.hpp"
+#include "support/opened_below.hpp"
 #include "sysfs_folder.hpp"
 
 #include <gtest/gtest.h>
 
-#include <array>
-#include <cstring>
-#include <map>
 #include <set>
 #include <string>
-#include <sys/inotify.h>
 
 namespace ollama_proxy::monitors {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Notes which files and folders below a folder are opened.
-class OpenedBelow {
-  public:
-    explicit OpenedBelow(const fs::path& top) : fd_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
-        watch(top);
-        for (const auto& entry : fs::recursive_directory_iterator(top)) {
-            if (entry.is_directory() && !entry.is_symlink()) watch(entry.path());
-        }
-        (void)since_last();  // looking for folders opened them
-    }
-    ~OpenedBelow() { ::close(fd_); }
-    OpenedBelow(const OpenedBelow&) = delete;
-    OpenedBelow& operator=(const OpenedBelow&) = delete;
-
-    [[nodiscard]] std::set<fs::path> since_last() {
-        std::set<fs::path> out;
-        alignas(inotify_event) std::array<char, 65536> buffer{};
-        ssize_t got = 0;
-        while ((got = ::read(fd_, buffer.data(), buffer.size())) > 0) {
-            for (std::size_t at = 0; at < static_cast<std::size_t>(got);) {
-                inotify_event event{};
-                std::memcpy(&event, buffer.data() + at, sizeof event);
-                const char* name = buffer.data() + at + sizeof event;
-                out.insert(event.len ? folders_[event.wd] / name : folders_[event.wd]);
-                at += sizeof event + event.len;
-            }
-        }
-        return out;
-    }
-
-  private:
-    void watch(const fs::path& folder) {
-        folders_[::inotify_add_watch(fd_, folder.c_str(), IN_OPEN | IN_ACCESS)] = folder;
-    }
-    int fd_;
-    std::map<int, fs::path> folders_;
-};
+using support::OpenedBelow;
 
 /// A laptop with an NVIDIA card, a monitor that looks when it is told to, and the library of the
 /// tests in NVIDIA's place.
