@@ -97,6 +97,21 @@ class Sysfs:
     def heat(self, celsius):
         self.write("class/hwmon/hwmon0/temp1_input", int(celsius * 1000))
 
+    def add_gpu(self, celsius, rpm):
+        """A graphics card with a fan of its own, awake."""
+        device = "class/drm/card0/device"
+        self.write(f"{device}/uevent", "DRIVER=amdgpu\nPCI_SLOT_NAME=0000:03:00.0")
+        self.write(f"{device}/power/runtime_status", "active")
+        self.write(f"{device}/hwmon/hwmon1/name", "amdgpu")
+        self.heat_gpu(celsius)
+        self.turn_fan(rpm)
+
+    def heat_gpu(self, celsius):
+        self.write("class/drm/card0/device/hwmon/hwmon1/temp1_input", int(celsius * 1000))
+
+    def turn_fan(self, rpm):
+        self.write("class/drm/card0/device/hwmon/hwmon1/fan1_input", rpm)
+
 
 class Backend:
     """An Ollama server just big enough; may hold its answers back until `release`."""
@@ -104,6 +119,7 @@ class Backend:
     def __init__(self):
         self.hold = threading.Event()
         self.hold.set()
+        self.asked = 0
         owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -122,6 +138,7 @@ class Backend:
 
             def do_POST(self):  # noqa: N802
                 self.rfile.read(int(self.headers["Content-Length"]))
+                owner.asked += 1
                 owner.hold.wait(PATIENCE_S)
                 self.answer({"model": "m", "message": {"role": "assistant", "content": "hi"}, "done": True})
 
@@ -164,6 +181,11 @@ class Daemon:
     def get(self, path):
         with urllib.request.urlopen(self.url + path, timeout=PATIENCE_S) as reply:
             return json.load(reply)
+
+    def metric(self, name):
+        """The value of a metric without labels."""
+        with urllib.request.urlopen(self.url + "/metrics", timeout=PATIENCE_S) as reply:
+            return float(re.search(rf"^{name} (\S+)$", reply.read().decode(), re.MULTILINE)[1])
 
     def post(self, path, body):
         request = urllib.request.Request(self.url + path, json.dumps(body).encode(), method="POST")

@@ -1,6 +1,8 @@
 """A laptop's day: sensors change, and mode, reason, signals, notifications and history follow."""
 
+import re
 import subprocess
+import threading
 import unittest
 
 import dbus
@@ -34,6 +36,16 @@ class Day(Desk):
         with open(f"{self.folder}/notes", encoding="utf-8") as log:
             return [line for line in log if " Notify " in line]
 
+    def notifications(self):
+        """The same taken apart: (the id that it replaces, the id that it got, its title)."""
+        calls = []
+        next_id = 1  # as the server counts
+        for line in self.notes():
+            replaced, title = re.search(r' Notify "[^"]*" (\d+) "[^"]*" "([^"]*)"', line).groups()
+            calls.append((int(replaced), int(replaced) or next_id, title))
+            next_id += not int(replaced)
+        return calls
+
     def start(self, config=None, arguments=("--demo",)):
         daemon = self.start_daemon({"monitors": {"sysfs_root": str(self.sysfs.root), **FAST},
                                     "efficiency": {"default_mode": "Auto"}, "notifications": {"enabled": True},
@@ -48,25 +60,132 @@ class Day(Desk):
             return (state["effective_mode"], state["reason"]) == (mode, reason)
         eventually(is_so, f"{mode} because of {reason}; it is {daemon.get('/efficiency')}")
 
-    def test_unplug_drain_charge(self):
+    def ask(self, daemon):
+        """The headers of an answer."""
+        answer, headers = daemon.post("/v1/chat/completions", {"model": "qwen2.5:0.5b", "max_tokens": 1, "messages": [
+            {"role": "user", "content": "hi"}]})
+        self.assertTrue(answer["choices"])
+        return headers
+
+    def served_by(self, daemon):
+        headers = self.ask(daemon)
+        return headers["X-Efficiency-Mode"], headers["X-Backend-Used"]
+
+    def keep_asking(self, daemon):
+        """Requests one after another until the function that is returned is called: it gives their modes."""
+        modes, problems, over = [], [], threading.Event()
+
+        def client():
+            while not over.is_set():
+                try:
+                    modes.append(self.ask(daemon)["X-Efficiency-Mode"])
+                except Exception as problem:  # pylint: disable=broad-exception-caught
+                    problems.append(problem)
+                over.wait(0.02)
+
+        thread = threading.Thread(target=client)
+        thread.start()
+
+        def end():
+            over.set()
+            thread.join(20)
+            self.assertEqual(problems, [])
+            return modes
+
+        self.addCleanup(end)
+        return end
+
+    def test_unplug_drain_charge_while_requests_run(self):
         daemon = self.start()
         self.becomes(daemon, "Balanced", "ac-connected")
+        eventually(lambda: all(one["healthy"] for one in daemon.get("/backends")["backends"]), "health")
+        end = self.keep_asking(daemon)
+        self.sysfs.plug(False, 60)
+        self.becomes(daemon, "Balanced", "battery-60")  # at once
+        self.assertEqual(daemon.get("/efficiency")["system_state"]["on_battery"], True)
+        eventually(lambda: (60, True) in self.heard("BatteryStateChanged"), "a signal")
+        self.sysfs.plug(False, 50)
+        self.becomes(daemon, "Balanced", "battery-50")
         self.sysfs.plug(False, 42)
-        self.becomes(daemon, "Efficiency", "battery-42")
-        eventually(lambda: (42, True) in self.heard("BatteryStateChanged"), "a signal")
-        self.sysfs.plug(False, 15)
-        self.becomes(daemon, "UltraEfficiency", "battery-15")  # after five seconds
-        eventually(lambda: any("AI efficiency: UltraEfficiency" in note for note in self.notes()), "a notification")
+        self.becomes(daemon, "Efficiency", "battery-42")  # after five seconds
+        self.assertIn(self.served_by(daemon), [("Efficiency", "demo-npu"), ("Efficiency", "demo-igpu")])
+        for percent in (33, 20, 19, 15):
+            self.sysfs.plug(False, percent)
+        self.becomes(daemon, "UltraEfficiency", "battery-15")
+        self.assertEqual(self.served_by(daemon)[0], "UltraEfficiency")
+        eventually(lambda: (15, True) in self.heard("BatteryStateChanged"), "a signal")
+        self.sysfs.plug(True, 16)
+        self.becomes(daemon, "Balanced", "ac-connected")  # at once
         self.sysfs.plug(True, 90)
         self.becomes(daemon, "Performance", "ac-connected")
+        eventually(lambda: (90, False) in self.heard("BatteryStateChanged"), "a signal")
+        self.assertEqual(self.served_by(daemon), ("Performance", "demo-nvidia"))
+
+        changes = [("Balanced", "Efficiency", "battery-42"), ("Efficiency", "UltraEfficiency", "battery-15"),
+                   ("UltraEfficiency", "Balanced", "ac-connected"), ("Balanced", "Performance", "ac-connected")]
         steps = [(one["from"], one["to"], one["reason"]) for one in daemon.get("/efficiency/history")["history"]]
-        self.assertEqual(steps[-3:], [("Balanced", "Efficiency", "battery-42"),
-                                      ("Efficiency", "UltraEfficiency", "battery-15"),
-                                      ("UltraEfficiency", "Performance", "ac-connected")])
-        eventually(lambda: ("UltraEfficiency", "Performance", "ac-connected") in self.heard("ModeChanged"), "a signal")
-        _, headers = daemon.post("/v1/chat/completions", {"model": "qwen2.5:0.5b", "max_tokens": 1, "messages": [
-            {"role": "user", "content": "hi"}]})
-        self.assertEqual((headers["X-Efficiency-Mode"], headers["X-Backend-Used"]), ("Performance", "demo-nvidia"))
+        self.assertEqual(steps[-4:], changes)
+        eventually(lambda: [tuple(a) for a in self.heard("ModeChanged")][-4:] == changes, "the signals")
+        titles = ["AI efficiency: Efficiency", "AI efficiency: UltraEfficiency", "AI efficiency: Balanced",
+                  "AI efficiency: Performance"]
+        told = eventually(lambda: len(self.notifications()) >= 4 and self.notifications(), "the notifications")
+        self.assertEqual([title for _, _, title in told][-4:], titles)
+        # two of a low battery, then two of a mode: the second of each replaces the first
+        low, low_again, mode, mode_again = told[-4:]
+        self.assertEqual((low_again[0], mode_again[0]), (low[1], mode[1]))
+        self.assertNotEqual(low[1], mode[1])
+        modes = end()
+        order = [mode for n, mode in enumerate(modes) if n == 0 or modes[n - 1] != mode]
+        self.assertEqual(order, ["Balanced", "Efficiency", "UltraEfficiency", "Balanced", "Performance"])
+
+    def test_a_gpu_that_heats_is_left_alone_until_it_has_cooled_and_a_fan_that_stops_is_critical(self):
+        self.sysfs.plug(True, 90)
+        self.sysfs.add_gpu(60, 1800)
+        amd, cpu = Backend(), Backend()
+        self.addCleanup(amd.stop)
+        self.addCleanup(cpu.stop)
+        backends = [{"id": "amd", "hardware": "amd", "endpoint": f"http://127.0.0.1:{amd.port}"},
+                    {"id": "cpu", "hardware": "cpu", "endpoint": f"http://127.0.0.1:{cpu.port}"}]
+        daemon = self.start({"backends": backends, "router": {"auto_optimize": False}}, ())
+        thermal = self.part(self.connection, "Thermal")
+        self.becomes(daemon, "Performance", "ac-connected")
+        eventually(lambda: all(one["models"] for one in daemon.get("/backends")["backends"]), "the catalogs")
+
+        def used():
+            _, headers = daemon.post("/api/chat", {"model": "m", "stream": False, "messages": []})
+            return headers["X-Backend-Used"], headers["X-Routing-Reason"], headers["X-Efficiency-Mode"]
+
+        self.assertEqual(used()[::2], ("amd", "Performance"))
+        self.sysfs.heat_gpu(88)
+        self.becomes(daemon, "Quiet", "thermal-high-88")
+        event = eventually(lambda: [a for a in self.heard("ThermalEvent") if a[0] == "high"], "ThermalEvent")[0]
+        self.assertEqual(event, ("high", 50, 88, "Quiet"))
+        self.assertEqual(list(thermal.GetThrottledBackends()), ["amd"])
+        self.assertEqual(tuple(thermal.GetThermalState()), (50, 88, 1800, "high"))
+        self.assertEqual(used()[::2], ("cpu", "Quiet"))
+
+        self.sysfs.turn_fan(0)
+        self.becomes(daemon, "UltraEfficiency", "thermal-critical-88")
+        eventually(lambda: [a for a in self.heard("ThermalEvent") if a[0] == "fan-stopped"], "ThermalEvent")
+        self.assertEqual(daemon.get("/thermal")["last_thermal_event"]["kind"], "fan-stopped")
+        self.assertEqual(used()[0], "cpu")
+
+        self.sysfs.turn_fan(2400)
+        self.sysfs.heat_gpu(60)
+        self.becomes(daemon, "Performance", "ac-connected")
+        self.assertEqual(eventually(lambda: self.heard("ThermalRecovery"), "ThermalRecovery")[0], (50, 60))
+        eventually(lambda: not list(thermal.GetThrottledBackends()), "the end of the mark, after ten seconds", 60)
+        self.assertEqual(used()[::2], ("amd", "Performance"))
+
+        told = eventually(lambda: any("cooled" in note for note in self.notes()) and self.notifications(), "the notes")
+        heat = [note for note in told if "AI efficiency" not in note[2]]
+        self.assertEqual([title for _, _, title in heat],
+                         ["The machine is hot", "A fan stands still in the heat", "The machine has cooled down"])
+        first = heat[0][1]
+        self.assertEqual([replaced for replaced, _, _ in heat], [0, first, first])
+        steps = [(one["from"], one["to"]) for one in daemon.get("/efficiency/history")["history"]]
+        self.assertEqual(steps[-3:], [("Performance", "Quiet"), ("Quiet", "UltraEfficiency"),
+                                      ("UltraEfficiency", "Performance")])
 
     def test_heat_and_cooling(self):
         self.sysfs.plug(True, 90)

@@ -2,7 +2,6 @@
 
 import subprocess
 import threading
-import time
 import unittest
 
 import dbus
@@ -106,10 +105,13 @@ class System(Desk):
         backend.hold.set()  # what runs may finish
         first.join(20)
         self.assertEqual(answers, ["hi"])
+        eventually(lambda: daemon.metric("ollama_proxy_connections") == 1, "nobody but who asks for this")
         second = threading.Thread(target=ask)
         second.start()
-        time.sleep(0.5)  # nothing happens, and that is what is looked for
-        self.assertEqual(answers, ["hi"])
+        eventually(lambda: daemon.metric("ollama_proxy_connections") == 2, "the second request")
+        for _ in range(20):  # others are served meanwhile, by the same workers
+            daemon.get("/backends")
+        self.assertEqual((backend.asked, answers), (1, ["hi"]))
         self.prepare_for_sleep(False)
         second.join(20)
         self.assertEqual(answers, ["hi", "hi"])
