@@ -32,7 +32,7 @@ class Abuse(Desk):
                    "Routing": {"GetRoutingStats": "", "GetQueueDepths": "", "GetLastRoutingDecision": ""},
                    "Thermal": {"GetThermalState": "", "GetThermalHistory": "i", "GetThrottledBackends": ""},
                    "SystemState": {"GetBatteryState": "", "GetPowerProfile": ""}}
-        values = {"": (), "s": ("x",), "i": (1,), "d": (1.5,), "as": (["x"],), "ss": ("x", "y"), "v": (dbus.Int32(1),)}
+        values = {"": (), "s": (HUGE,), "i": (1,), "d": (1.5,), "as": (["x"],), "ss": ("x", "y"), "v": (dbus.Int32(1),)}
         for part, members in methods.items():
             for member, right in members.items():
                 for signature, arguments in values.items():

@@ -119,12 +119,24 @@ class Backend:
     def __init__(self):
         self.hold = threading.Event()
         self.hold.set()
-        self.asked = 0
+        self.asked = 0  # requests of clients
+        self.probes = 0
+        self.connections = 0  # open ones
+        self.closed = 0
         owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
+
+            def setup(self):
+                super().setup()
+                owner.connections += 1
+
+            def finish(self):
+                owner.connections -= 1
+                owner.closed += 1
+                super().finish()
 
             def answer(self, body):
                 data = json.dumps(body).encode()
@@ -135,6 +147,7 @@ class Backend:
                 self.wfile.write(data)
 
             def do_GET(self):  # noqa: N802 (the library's name)
+                owner.probes += 1
                 self.answer({"/api/version": {"version": "0.5.0"}}.get(self.path, {"models": [{"name": "m:latest"}]}))
 
             def do_POST(self):  # noqa: N802

@@ -1,6 +1,7 @@
 """The five services as their clients see them."""
 
 import math
+import shutil
 import subprocess
 import unittest
 import xml.etree.ElementTree as ET
@@ -65,6 +66,32 @@ class Services(Desk):
         values = self.properties(self.connection, "Efficiency").all()
         self.assertEqual((values["CurrentMode"], values["EffectiveMode"], values["Reason"], values["AutoModeEnabled"]),
                          ("Auto", "Balanced", "power-unknown", True))
+
+    def command(self, *arguments):
+        """What a tool of the command line prints, and how it ends."""
+        run = subprocess.run(arguments, capture_output=True, text=True, timeout=30, check=False)
+        return run.returncode, run.stdout.strip() or run.stderr.strip()
+
+    def test_gdbus_and_busctl_can_drive_it(self):
+        if not shutil.which("busctl"):
+            self.skipTest("no busctl")
+        daemon = self.start()
+        name, path = "ie.fio.OllamaProxy.Efficiency", "/ie/fio/OllamaProxy/Efficiency"
+        gdbus = ("gdbus", "call", "--address", self.bus.address, "--dest", name, "--object-path", path, "--method")
+        self.assertEqual(self.command(*gdbus, f"{name}.SetEfficiencyMode", "Quiet"), (0, "()"))
+        self.assertEqual(self.command(*gdbus, f"{name}.GetEfficiencyMode"), (0, "('Quiet',)"))
+        status, sentence = self.command(*gdbus, f"{name}.SetEfficiencyMode", "Turbo")
+        self.assertEqual(status, 1)
+        self.assertIn("InvalidArgs", sentence)
+        busctl = ("busctl", f"--address={self.bus.address}")
+        self.assertEqual(self.command(*busctl, "get-property", name, path, name, "CurrentMode"), (0, 's "Quiet"'))
+        self.assertEqual(self.command(*busctl, "set-property", name, path, name, "QuietHours", "(bii)", "true", "23",
+                                      "6"), (0, ""))
+        self.assertEqual(self.command(*busctl, "get-property", name, path, name, "QuietHours"),
+                         (0, "(bii) true 23 6"))
+        self.assertEqual(self.command(*busctl, "call", name, path, name, "SetEfficiencyMode", "s", "Performance"),
+                         (0, ""))
+        self.assertEqual(daemon.get("/efficiency")["mode"], "Performance")
 
     def test_a_mode_set_over_http_is_told_too(self):
         daemon = self.start()

@@ -117,6 +117,33 @@ class System(Desk):
         self.assertEqual(answers, ["hi", "hi"])
         eventually(lambda: not self.inhibitors(), "no inhibitor when nothing runs")
 
+    def test_waking_drops_idle_connections_and_probes_at_once(self):
+        self.template("logind", "org.freedesktop.login1")
+        backend = Backend()
+        self.addCleanup(backend.stop)
+        day = 86_400_000  # nothing probes by itself
+        daemon = self.start_daemon({"backends": [{"id": "a", "endpoint": f"http://127.0.0.1:{backend.port}"}],
+                                    "health": {"interval_ms": day, "idle_interval_ms": day},
+                                    "monitors": {"sysfs_root": self.folder}}, ())
+        eventually(lambda: daemon.get("/backends")["backends"][0]["models"], "the catalog")
+
+        def ask():
+            daemon.post("/api/chat", {"model": "m", "stream": False, "messages": []})
+
+        ask()
+        eventually(lambda: not self.inhibitors(), "rest")
+        before, closed = backend.probes, backend.closed
+        self.assertGreaterEqual(backend.connections, 1)  # kept for the next request
+        kept = backend.connections
+        latency = daemon.get("/backends")["backends"][0]["avg_latency_ms"]
+        self.prepare_for_sleep(True)
+        self.prepare_for_sleep(False)
+        eventually(lambda: backend.closed >= closed + kept, "the end of the kept connections")
+        eventually(lambda: backend.probes > before, "a probe")
+        self.assertEqual(daemon.get("/backends")["backends"][0]["avg_latency_ms"], latency)
+        ask()
+        self.assertEqual(backend.asked, 2)
+
     def test_who_dies_while_the_machine_is_said_to_sleep_wakes_the_router(self):
         self.template("logind", "org.freedesktop.login1")
         daemon = self.start_daemon({"monitors": {"sysfs_root": self.folder}})
