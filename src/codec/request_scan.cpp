@@ -17,6 +17,7 @@ constexpr std::size_t kModelNameLimit = 512;
 /// The members of the top object that matter, each with its last value.
 struct Members {
     JsonValue model, name, stream, stream_options, messages, prompt, input, images, keep_alive;
+    Conversation conversation;
 };
 
 bool key_is(std::string_view key, std::string_view name) {
@@ -46,6 +47,32 @@ Error invalid(std::string message, std::string param = {}) {
     return make_error(Errc::invalid_request, std::move(message), std::move(param));
 }
 
+/// Takes one message; true when it is the assistant's.
+bool take_message(JsonCursor& cursor) {
+    bool of_assistant = false;
+    each_member(cursor, [&](std::string_view key) {
+        const JsonValue value = cursor.take();
+        if (key == "role") of_assistant = value.raw == "\"assistant\"";
+    });
+    return of_assistant;
+}
+
+/// Takes the array of messages, and notes on the way where the turns are.
+JsonValue take_messages(std::string_view body, JsonCursor& cursor, Conversation& out) {
+    out = {};
+    const std::size_t begin = cursor.offset();
+    bool answered = false;
+    cursor.enter_array();
+    while (cursor.next_element()) {
+        if (out.end == 0) out.begin = cursor.offset();
+        const bool of_assistant = take_message(cursor);
+        if (of_assistant && !answered) out.before_answer = out.end;
+        answered = of_assistant;
+        out.end = cursor.offset();
+    }
+    return {JsonKind::array, body.substr(begin, cursor.offset() - begin)};
+}
+
 Result<Members> read_members(std::string_view body) {
     JsonCursor cursor(body);
     const JsonKind kind = cursor.peek();
@@ -57,8 +84,11 @@ Result<Members> read_members(std::string_view body) {
         cursor.enter_object();
         std::string_view key;
         while (cursor.next_member(key)) {
-            const JsonValue value = cursor.take();
-            if (JsonValue* slot = slot_for(members, key)) *slot = value;
+            JsonValue* const slot = slot_for(members, key);
+            const bool turns = slot == &members.messages && cursor.peek() == JsonKind::array;
+            const JsonValue value =
+                turns ? take_messages(body, cursor, members.conversation) : cursor.take();
+            if (slot) *slot = value;
         }
     } else {
         cursor.take();
@@ -221,6 +251,7 @@ Result<RequestScan> scan_request(Api api, std::string_view body) {
         scan.stream = members.stream.absent() ? is_ollama(api) : members.stream.is_true();
     }
     scan.include_usage = wants_usage(members.stream_options);
+    if (members.messages.kind == JsonKind::array) scan.conversation = members.conversation;
     if (api == Api::ollama_generate) {
         // A prompt of another type than string is for the backend to refuse, not a load.
         const bool prompt_given = members.prompt.kind == JsonKind::string

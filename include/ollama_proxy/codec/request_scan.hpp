@@ -26,6 +26,16 @@ enum class Api {
 /// The path that both sides use for it, for example "/v1/chat/completions".
 [[nodiscard]] std::string_view path_of(Api api);
 
+/// Where the conversation stands in a body, as offsets: `[begin, end)` are the messages as the
+/// client wrote them, without the brackets of their array. The next turn repeats these bytes.
+struct Conversation {
+    std::size_t begin = 0;  ///< first byte of the first message
+    std::size_t end = 0;    ///< one past the last one; 0 = no messages
+    /// One past the last message before the assistant's last turn: `end` of the request that this
+    /// one goes on from. 0 = the assistant has not spoken yet.
+    std::size_t before_answer = 0;
+};
+
 /// What the router must know of a request body; the body itself is never rebuilt.
 struct RequestScan {
     std::string model;  ///< decoded; empty where the route does not need one
@@ -36,6 +46,7 @@ struct RequestScan {
     bool include_usage = false;  ///< stream_options.include_usage
     bool has_prompt = true;  ///< /api/generate: a prompt, or images; without, it loads or unloads
     bool keep_alive_zero = false;  ///< keep_alive given and zero: with no prompt this means unload
+    Conversation conversation;     ///< of `messages`
 };
 
 /// Checks and scans the body of an inference request: JSON object in UTF-8, depth at most 64,

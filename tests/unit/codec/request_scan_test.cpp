@@ -59,6 +59,33 @@ TEST(RequestScan, FindsTheRawModelAmongLookAlikes) {
     }
 }
 
+TEST(RequestScan, FindsWhereTheTurnsOfTheConversationAre) {
+    const auto said = [](const std::string& body) {
+        const Conversation found = good(Api::chat_completions, body).conversation;
+        return std::pair(
+            body.substr(found.begin, found.end - found.begin),
+            body.substr(found.begin,
+                        found.before_answer > found.begin ? found.before_answer - found.begin : 0));
+    };
+    const std::string user = R"({"role":"user","content":"a"})";
+    const std::string answer = R"({"content":"b","role":"assistant"})";
+    const auto body = [](const std::string& messages) {
+        return R"({"messages":)" + messages + R"(,"model":"m"})";
+    };
+    EXPECT_EQ(said(body("[ " + user + " ]")), std::pair(user, std::string()));
+    EXPECT_EQ(said(body("[" + user + " , " + answer + ",[7]]")),
+              std::pair(user + " , " + answer + ",[7]", user));
+    EXPECT_EQ(said(body("[" + answer + "]")), std::pair(answer, std::string()));
+    EXPECT_EQ(said(R"({"messages":[1,2],"model":"m","messages":["x"]})"),
+              std::pair(std::string("\"x\""), std::string()))
+        << "of a repeated key the last counts";
+    const auto none = good(Api::ollama_chat, R"({"model":"m","messages":[]})").conversation;
+    EXPECT_EQ(none.end, 0U);
+    EXPECT_EQ(
+        good(Api::ollama_chat, R"({"model":"m","messages":[1],"messages":7})").conversation.end,
+        0U);
+}
+
 TEST(RequestScan, CountsARepeatedKeyWithItsLastValue) {
     EXPECT_EQ(chat(R"("model":"a","model":"b","stream":true,"stream":false)").model, "b");
     EXPECT_FALSE(chat(R"("model":"a","stream":true,"stream":false)").stream);
