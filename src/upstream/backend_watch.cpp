@@ -207,11 +207,15 @@ asio::awaitable<void> BackendWatch::fetch_catalog() {
 }
 
 asio::awaitable<void> BackendWatch::refresh_loaded() {
+    const TimePoint asked = Clock::now();
     const auto ps = co_await get("/api/ps");
     auto loaded = ps.has_value() && ps->status == 200 ? parse_ps(ps->body) : std::nullopt;
     if (!loaded || !active()) co_return;
-    auto catalog = std::make_shared<Catalog>(*backend_->catalog());
+    const auto former = backend_->catalog();
+    auto catalog = std::make_shared<Catalog>(*former);
     catalog->loaded = std::move(*loaded);
+    catalog->loaded_asked = asked;
+    catalog->note_missed(*former);
     backend_->set_catalog(std::move(catalog));
 }
 
@@ -222,6 +226,8 @@ void BackendWatch::publish(std::vector<Model> models, std::vector<LoadedModel> l
     catalog->fetched = fetched;
     catalog->models = std::move(models);
     catalog->loaded = std::move(loaded);
+    catalog->loaded_asked = fetched;
+    catalog->note_missed(*backend_->catalog());
     catalog->version = version_;
     backend_->set_catalog(std::move(catalog));
     backend_->clear_absent();

@@ -22,9 +22,17 @@ const Model* Catalog::find(std::string_view key) const {
     return found == models.end() ? nullptr : &*found;
 }
 
-bool Catalog::is_loaded(std::string_view key) const {
-    return std::any_of(loaded.begin(), loaded.end(),
-                       [key](const LoadedModel& model) { return model.key == key; });
+const LoadedModel* Catalog::find_loaded(std::string_view key) const {
+    const auto found = std::find_if(loaded.begin(), loaded.end(),
+                                    [key](const LoadedModel& model) { return model.key == key; });
+    return found == loaded.end() ? nullptr : &*found;
+}
+
+void Catalog::note_missed(const Catalog& former) {
+    for (LoadedModel& model : loaded) {
+        const LoadedModel* before = former.find_loaded(model.key);
+        model.missed_at = before ? before->missed_at : former.loaded_asked;
+    }
 }
 
 }  // namespace ollama_proxy::upstream

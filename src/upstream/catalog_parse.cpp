@@ -53,6 +53,14 @@ std::string_view text_of(const json& object, const char* key) {
     return value->get_ref<const std::string&>();
 }
 
+/// Bytes; 0 is not an answer.
+std::optional<std::uint64_t> size_of(const json& entry) {
+    const json* size = find(entry, "size");
+    if (size == nullptr || !size->is_number_unsigned()) return std::nullopt;
+    const auto bytes = size->get<std::uint64_t>();
+    return bytes > 0 ? std::optional(bytes) : std::nullopt;
+}
+
 bool is_usable_name(std::string_view name) {
     return !name.empty() && name.size() <= kMaxModelName &&
            std::all_of(name.begin(), name.end(), [](char c) {
@@ -103,10 +111,7 @@ std::optional<std::vector<Model>> parse_tags(std::string_view body) {
         Model model;
         model.key = model_key(config::BackendType::ollama, name);
         model.name = std::move(name);
-        const json* size = find(entry, "size");
-        if (size != nullptr && size->is_number_unsigned() && size->get<std::uint64_t>() > 0) {
-            model.size_bytes = size->get<std::uint64_t>();
-        }
+        model.size_bytes = size_of(entry);
         model.created = parse_rfc3339(text_of(entry, "modified_at")).value_or(0);
         model.json = dump(entry);
         models.push_back(std::move(model));
@@ -122,7 +127,7 @@ std::optional<std::vector<LoadedModel>> parse_ps(std::string_view body) {
     std::vector<LoadedModel> models;
     const auto take = [&models](const json& entry, std::string name) {
         auto key = model_key(config::BackendType::ollama, name);
-        models.push_back({std::move(name), std::move(key), dump(entry)});
+        models.push_back({std::move(name), std::move(key), dump(entry), size_of(entry)});
     };
     if (!document || !for_each_entry(*document, "models", "name", "model", take)) {
         return std::nullopt;

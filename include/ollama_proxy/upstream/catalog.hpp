@@ -30,6 +30,10 @@ struct LoadedModel {
     std::string name;
     std::string key;
     std::string json;
+    std::optional<std::uint64_t> size_bytes{};  ///< what it takes there, its cache included
+    /// The last time that the backend said what is loaded and this was not: what was cached before
+    /// is gone. TimePoint{} when that was never seen.
+    TimePoint missed_at{};
 };
 
 /// One backend's models at one moment; immutable once published.
@@ -38,11 +42,15 @@ struct Catalog {
     TimePoint fetched{};
     std::vector<Model> models;
     std::vector<LoadedModel> loaded;
-    std::string version;  ///< of the server (ollama), else empty
+    TimePoint loaded_asked{};  ///< when the backend was asked for `loaded`
+    std::string version;       ///< of the server (ollama), else empty
 
     /// By key (see `model_key`), or nullptr.
     [[nodiscard]] const Model* find(std::string_view key) const;
-    [[nodiscard]] bool is_loaded(std::string_view key) const;
+    [[nodiscard]] bool is_loaded(std::string_view key) const { return find_loaded(key) != nullptr; }
+    [[nodiscard]] const LoadedModel* find_loaded(std::string_view key) const;
+    /// `loaded` and `loaded_asked` are newer than in `former`: notes what was not there before.
+    void note_missed(const Catalog& former);
 };
 
 }  // namespace ollama_proxy::upstream

@@ -40,6 +40,26 @@ TEST(Catalog, FindsModelsByKey) {
     EXPECT_FALSE(catalog.is_loaded("a:latest"));
 }
 
+TEST(Catalog, NotesWhenALoadedModelWasMissed) {
+    const auto seen = [](const Catalog& former, std::string_view ps, int second) {
+        Catalog now;
+        now.loaded = *parse_ps(ps);
+        now.loaded_asked = TimePoint(std::chrono::seconds(second));
+        now.note_missed(former);
+        return now;
+    };
+    constexpr std::string_view kLoaded = R"({"models":[{"name":"b:7b","size":5000}]})";
+    constexpr std::string_view kNothing = R"({"models":[]})";
+    const Catalog first = seen({}, kLoaded, 10);
+    ASSERT_NE(first.find_loaded("b:7b"), nullptr);
+    EXPECT_EQ(first.find_loaded("b:7b")->size_bytes, 5000U);
+    EXPECT_EQ(first.find_loaded("b:7b")->missed_at, TimePoint{}) << "never seen missing";
+    const Catalog again = seen(seen(first, kNothing, 20), kLoaded, 30);
+    EXPECT_EQ(again.find_loaded("b:7b")->missed_at, TimePoint(std::chrono::seconds(20)));
+    const Catalog stays = seen(again, kLoaded, 40);
+    EXPECT_EQ(stays.find_loaded("b:7b")->missed_at, TimePoint(std::chrono::seconds(20)));
+}
+
 TEST(ParseTags, ReadsNameSizeAndTime) {
     const auto models = parse_tags(
         R"({"models":[{"name":"Llama3:8B","model":"llama3:8b","size":4661224676,)"
