@@ -56,6 +56,11 @@ void Admission::configure(const config::Queue& settings) {
     reconsider();
 }
 
+void Admission::limit(std::optional<int> at_once) {
+    core_.limit(at_once ? std::optional(static_cast<std::size_t>(std::max(1, *at_once)))
+                        : std::nullopt);
+}
+
 std::optional<Permit> Admission::try_acquire(const Place& place, Priority level) {
     AdmissionCore::Bells bells;
     auto slot = core_.try_take(place, level, Clock::now(), bells);

@@ -63,6 +63,12 @@ class Admission {
 
     /// Takes effect at once; those who wait are asked again.
     void configure(const config::Queue& settings);
+    /// How many requests may run at once, over all backends; nothing: no limit.
+    void limit(std::optional<int> at_once);
+    [[nodiscard]] bool is_at_limit() const { return core_.is_at_limit(); }
+    [[nodiscard]] bool runs(std::string_view backend, std::string_view model) const {
+        return core_.runs(backend, model);
+    }
     [[nodiscard]] std::uint64_t next_ticket() { return core_.next_ticket(); }
 
     /// Takes a free slot at a place, without waiting, unless a waiter may use it.

@@ -26,6 +26,7 @@ SlotRules AdmissionCore::rules() const {
 }
 
 std::optional<HeldSlot> AdmissionCore::take(const Place& place, Priority level) {
+    if (!is_within_limit(place)) return std::nullopt;
     const SlotRules allowed = rules();
     const SlotKind kind = slots_.with(place.backend, [&](BackendSlots& slots) {
         const SlotKind found = slots.may_take(place.model, place.capacity, level, false, allowed);
@@ -33,16 +34,16 @@ std::optional<HeldSlot> AdmissionCore::take(const Place& place, Priority level) 
         return found;
     });
     if (kind == SlotKind::none) return std::nullopt;
-    in_flight_.fetch_add(1, std::memory_order_relaxed);
+    in_flight_.fetch_add(1);
     return HeldSlot{std::string(place.backend), std::string(place.model), level, kind};
 }
 
-/// Gives what is free at a backend to those who wait for it, in their order.
-void AdmissionCore::settle(std::string_view backend, TimePoint now, Bells& bells) {
+bool AdmissionCore::grant_one(std::string_view backend, TimePoint now, Bells& bells) {
     const SlotRules allowed = rules();
     SlotKind kind = SlotKind::none;
-    const auto take_next = [&](BackendSlots& slots) {
+    const PriorityQueue::Choice next = slots_.with(backend, [&](BackendSlots& slots) {
         const auto may_take = [&](const Place& place, Priority level, bool aged) {
+            if (!is_within_limit(place)) return SlotKind::none;
             return slots.may_take(place.model, place.capacity, level, aged, allowed);
         };
         const auto may = [&](const Place& place, Priority level, bool aged) {
@@ -54,27 +55,62 @@ void AdmissionCore::settle(std::string_view backend, TimePoint now, Bells& bells
         kind = may_take(choice.place, waiter.level, queue_.is_lifted(waiter, now));
         slots.take(choice.place.model, waiter.level, kind);
         return choice;
-    };
-    for (;;) {
-        const PriorityQueue::Choice next = slots_.with(backend, take_next);
-        if (!next.waiter) return;
-        Waiter& waiter = *next.waiter;
-        in_flight_.fetch_add(1, std::memory_order_relaxed);
-        waiter.granted = {std::string(next.place.backend), std::string(next.place.model),
-                          waiter.level, kind};
-        waiter.place = next.index;
-        queue_.grant(next);
-        --waiting_;
-        waiter.state = WaitState::granted;
-        drain_.note(now);
-        if (waiter.bell) bells.push_back(waiter.bell);
+    });
+    if (!next.waiter) return false;
+    Waiter& waiter = *next.waiter;
+    in_flight_.fetch_add(1);
+    waiter.granted = {std::string(next.place.backend), std::string(next.place.model), waiter.level,
+                      kind};
+    waiter.place = next.index;
+    queue_.grant(next);
+    --waiting_;
+    waiter.state = WaitState::granted;
+    drain_.note(now);
+    if (waiter.bell) bells.push_back(waiter.bell);
+    return true;
+}
+
+/// Gives what is free at a backend to those who wait for it, in their order.
+void AdmissionCore::settle(std::string_view backend, TimePoint now, Bells& bells) {
+    if (is_limited()) {
+        settle_all(now, bells);
+        return;
     }
+    while (grant_one(backend, now, bells)) {
+    }
+}
+
+/// Under a limit what one backend gives back may be had at every other: the first in order of all.
+void AdmissionCore::settle_all(TimePoint now, Bells& bells) {
+    const SlotRules allowed = rules();
+    for (;;) {
+        PriorityQueue::Choice best;
+        std::string where;
+        queue_.for_each_backend([&](std::string_view backend) {
+            const auto choice = slots_.with(backend, [&](const BackendSlots& slots) {
+                return queue_.next(
+                    backend, now, [&](const Place& place, Priority level, bool aged) {
+                        return is_within_limit(place) &&
+                               slots.may_take(place.model, place.capacity, level, aged, allowed) !=
+                                   SlotKind::none;
+                    });
+            });
+            if (!choice.waiter || (best.waiter && !queue_.is_before(choice, best, now))) return;
+            best = choice;
+            where = backend;
+        });
+        if (!best.waiter || !grant_one(where, now, bells)) return;
+    }
+}
+
+bool AdmissionCore::runs(std::string_view backend, std::string_view model) {
+    return slots_.with(backend, [&](const BackendSlots& slots) { return slots.plain(model) > 0; });
 }
 
 std::optional<HeldSlot> AdmissionCore::try_take(const Place& place, Priority level, TimePoint now,
                                                 Bells& bells) {
     if (closed()) return std::nullopt;
-    if (waiting_.load() == 0) return take(place, level);
+    if (waiting_.load() == 0 && !is_limited()) return take(place, level);
     std::lock_guard lock(mutex_);
     queue_.note_capacity(place);
     settle(place.backend, now, bells);  // what is free and who waits may use is theirs
@@ -84,7 +120,7 @@ std::optional<HeldSlot> AdmissionCore::try_take(const Place& place, Priority lev
 void AdmissionCore::release(const HeldSlot& slot, std::optional<Clock::duration> held,
                             TimePoint now, Bells& bells) {
     slots_.with(slot.backend, [&](BackendSlots& slots) { slots.release(slot, held); });
-    in_flight_.fetch_sub(1, std::memory_order_relaxed);
+    in_flight_.fetch_sub(1);  // in order with `waiting_`, as the slots are
     if (waiting_.load() == 0) return;
     std::lock_guard lock(mutex_);
     settle(slot.backend, now, bells);

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -53,6 +54,13 @@ class AdmissionCore {
 
     /// Takes effect at once, for those who wait too. A smaller queue sends nobody away.
     void configure(const config::Queue& settings);
+    /// From now on at most so many run at once, over all backends (nothing: no limit); what is
+    /// more waits. Those who wait already are to be asked again.
+    void limit(std::optional<std::size_t> at_once) { limit_.store(at_once.value_or(kNoLimit)); }
+    [[nodiscard]] bool is_at_limit() const { return in_flight_.load() >= limit_.load(); }
+    /// Whether something runs on a plain slot of this model there.
+    [[nodiscard]] bool runs(std::string_view backend, std::string_view model);
+
     /// A request's number, in the order of arrival.
     [[nodiscard]] std::uint64_t next_ticket() { return ++tickets_; }
 
@@ -104,13 +112,24 @@ class AdmissionCore {
 
   private:
     [[nodiscard]] std::optional<HeldSlot> take(const Place& place, Priority level);
+    /// Gives the first who waits for a backend what is free there. False: nobody may have it.
+    bool grant_one(std::string_view backend, TimePoint now, Bells& bells);
     void settle(std::string_view backend, TimePoint now, Bells& bells);
+    void settle_all(TimePoint now, Bells& bells);
+    [[nodiscard]] bool is_limited() const { return limit_.load() != kNoLimit; }
+    [[nodiscard]] bool is_within_limit(const Place& place) const {
+        return place.beyond_limit || !is_at_limit();
+    }
     void preempt_for(const Waiter& waiter, std::span<const Place> places, TimePoint now,
                      Bells& bells);
     [[nodiscard]] SlotRules rules() const;
 
+    static constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+
     SlotTable slots_;
     std::atomic<std::size_t> in_flight_{0};
+    std::atomic<std::size_t> limit_{
+        kNoLimit};  ///< where there is one, slots are taken under mutex_
     std::atomic<std::uint64_t> tickets_{0};
     std::atomic<bool> closed_{false};
     std::atomic<unsigned> overcommit_{1};

@@ -43,6 +43,7 @@ void PriorityQueue::sit_down(Waiter& waiter, std::span<const Place> places) {
         seat.waiter = &waiter;
         seat.group = &group;
         seat.place = i;
+        seat.beyond_limit = places[i].beyond_limit;
         insert_by_ticket(group.levels[level], seat, ticket_of_seat);
     }
 }
@@ -78,6 +79,13 @@ void PriorityQueue::remove(Waiter& waiter) {
     --sizes_[level_of(waiter)];
     --size_;
     waiter.state = WaitState::outside;
+}
+
+bool PriorityQueue::is_before(const Choice& a, const Choice& b, TimePoint now) const {
+    if (a.waiter == b.waiter) return a.index < b.index;
+    const std::size_t left = level_at(*a.waiter, now);
+    const std::size_t right = level_at(*b.waiter, now);
+    return left != right ? left > right : a.waiter->ticket < b.waiter->ticket;
 }
 
 void PriorityQueue::note_capacity(const Place& place) {

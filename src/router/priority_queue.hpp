@@ -89,6 +89,15 @@ class PriorityQueue {
     template <class May>
     [[nodiscard]] Choice next(std::string_view backend, TimePoint now, const May& may) const;
 
+    /// Calls `f(backend)` for each backend that somebody waits for.
+    template <class F>
+    void for_each_backend(const F& f) const {
+        for (const auto& [backend, line] : lines_) f(std::string_view(backend));
+    }
+    /// Of two choices for two backends the one that has its turn first; of the same waiter's the
+    /// place that it likes better.
+    [[nodiscard]] bool is_before(const Choice& a, const Choice& b, TimePoint now) const;
+
     /// Takes out who was chosen and has got its slot.
     void grant(const Choice& choice);
     /// The level that counts for the order: one more per `aging` since its arrival.
@@ -146,7 +155,7 @@ PriorityQueue::Choice PriorityQueue::next(std::string_view backend, TimePoint no
                 lifted > best_level || (lifted == best_level && before(best)) || !best.waiter;
             const bool first_critical = level == kTop && before(critical);
             if (!first && !first_critical) continue;
-            const Place place{line->second.backend, group.model, group.capacity};
+            const Place place{line->second.backend, group.model, group.capacity, seat.beyond_limit};
             if (!may(place, static_cast<Priority>(level), lifted > level)) continue;
             const Choice found{seat.waiter, place, seat.place, false};
             if (first_critical) critical = found;

@@ -20,6 +20,7 @@ struct Place {
     std::string_view backend;
     std::string_view model;
     Capacity capacity;
+    bool beyond_limit = false;  ///< also while as many run as the mode allows: it was named
 };
 
 /// How the wait of a request stands.
@@ -46,6 +47,7 @@ struct Seat {
     Waiter* waiter = nullptr;
     Group* group = nullptr;
     std::size_t place = 0;  ///< index in what the waiter asked for
+    bool beyond_limit = false;
     Hook hook;
 };
 

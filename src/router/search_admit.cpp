@@ -38,7 +38,8 @@ std::optional<Admitted> Search::choose_places(bool take) {
         if (!wait_or_next.worth_taking(candidate)) break;
         const upstream::Backend& backend = *generation_->backends->backends[candidate.index];
         const Capacity capacity = capacity_of(backend, now);
-        next_places_.push_back({backend.id(), wanted_.key(backend.settings().type), capacity});
+        next_places_.push_back({backend.id(), wanted_.key(backend.settings().type), capacity,
+                                decision.wait_for_target});
         next_order_.push_back(candidate.index);
         if (take) {
             auto permit = router_.admission.try_acquire(next_places_.back(), applicant_.level);

@@ -300,5 +300,68 @@ TEST(Admission, HoldsItsBoundsUnderManyThreads) {
     EXPECT_EQ(admission.waiting(), 0U);
 }
 
+TEST_F(AdmissionTest, UnderALimitWhatIsMoreWaitsWhereverThereIsASlot) {
+    admission_.limit(2);
+    Guest& first = guest({place("a", "m", 4)});
+    Guest& second = guest({place("b", "m", 4)});
+    Guest& third = guest({place("a", "m", 4)});
+    EXPECT_TRUE(first.inside());
+    EXPECT_TRUE(second.inside());
+    EXPECT_FALSE(third.result) << "there are slots, but two run already";
+    EXPECT_TRUE(admission_.is_at_limit());
+    second.result.reset();  // a slot that comes back at b lets one in at a
+    turn();
+    EXPECT_TRUE(third.inside());
+}
+
+TEST_F(AdmissionTest, UnderALimitTheFirstInOrderOfAllBackendsIsNext) {
+    admission_.limit(1);
+    Guest& running = guest({place("a", "m", 4)});
+    Guest& batch = guest({place("a", "m", 4)}, Milliseconds(60000), Priority::best_effort);
+    Guest& normal = guest({place("b", "m", 4), place("a", "m", 4)});
+    Guest& high = guest({place("c", "m", 4)}, Milliseconds(60000), Priority::high);
+    for (Guest* next : {&high, &normal, &batch}) {
+        EXPECT_FALSE(next->result);
+        (next == &high ? running : next == &normal ? high : normal).result.reset();
+        turn();
+        ASSERT_TRUE(next->inside());
+    }
+    EXPECT_EQ(admission_.in_flight(), 1U);
+    batch.result.reset();
+    EXPECT_EQ(admission_.in_flight(), 0U);
+}
+
+TEST_F(AdmissionTest, UnderALimitAWaiterGetsThePlaceThatItLikesBest) {
+    admission_.limit(1);
+    Guest& running = guest({place("b", "m", 4)});
+    Guest& waiter = guest({place("z", "m", 4), place("a", "m", 4), place("b", "m", 4)});
+    running.result.reset();
+    turn();
+    ASSERT_TRUE(waiter.inside());
+    EXPECT_EQ(waiter.place(), 0U);
+}
+
+TEST_F(AdmissionTest, WhoIsNamedIsNotHeldBackByTheLimit) {
+    admission_.limit(1);
+    Guest& running = guest({place("a", "m", 4)});
+    Place named = place("a", "m", 4);
+    named.beyond_limit = true;
+    EXPECT_TRUE(guest({named}).inside());
+    EXPECT_TRUE(running.inside());
+}
+
+TEST_F(AdmissionTest, WithoutTheLimitThoseWhoWaitedComeInWhenAskedAgain) {
+    admission_.limit(1);
+    Guest& running = guest({place("a", "m", 4)});
+    Guest& one = guest({place("a", "m", 4)});
+    Guest& two = guest({place("b", "m", 4)});
+    admission_.limit(std::nullopt);
+    admission_.reconsider();
+    turn();
+    EXPECT_TRUE(running.inside());
+    EXPECT_TRUE(one.inside());
+    EXPECT_TRUE(two.inside());
+}
+
 }  // namespace
 }  // namespace ollama_proxy::router
