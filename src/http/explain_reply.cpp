@@ -26,6 +26,14 @@ json by_scorer(const std::array<double, router::kScorers>& values) {
     return out;
 }
 
+json refusals_json(const ExplainedCandidate& one) {
+    json out = json::array();
+    for (const router::ExplainedRefusal& refusal : one.refusals) {
+        out.push_back({{"refusal", to_string(refusal.refusal)}, {"text", refusal.why}});
+    }
+    return out;
+}
+
 json candidate_json(const ExplainedCandidate& one) {
     const bool refused = one.refusal != Refusal::none;
     return {
@@ -34,6 +42,7 @@ json candidate_json(const ExplainedCandidate& one) {
         {"terms", by_scorer(one.terms)},
         {"refusal", refused ? json(to_string(one.refusal)) : json(nullptr)},
         {"refusal_text", refused ? json(one.why) : json(nullptr)},
+        {"refusals", refusals_json(one)},
         {"estimated_latency_ms",
          one.estimated_latency_ms > 0 ? json(one.estimated_latency_ms) : json(nullptr)},
         {"estimated_power_watts", one.estimated_watts ? json(*one.estimated_watts) : json(nullptr)},
@@ -94,6 +103,7 @@ Reply explain_reply(const Explanation& explanation) {
                       {"reason", somebody ? json(explanation.reason) : json(nullptr)},
                       {"mode", explanation.mode},
                       {"waits_for_target", explanation.waits_for_target},
+                      {"waits_for_mode", explanation.waits_for_mode},
                       {"weights", by_scorer(explanation.weights)},
                       {"candidates", std::move(candidates)},
                       {"error", std::move(error)}};

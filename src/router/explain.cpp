@@ -1,3 +1,5 @@
+#include "router/filters.hpp"
+#include "router/hints_profile.hpp"
 #include "router/refusal_text.hpp"
 #include "router/router_impl.hpp"
 #include "router/target.hpp"
@@ -5,8 +7,21 @@
 namespace ollama_proxy::router {
 namespace {
 
+/// What the filters say of every backend, on top of what was found while gathering the facts.
+void add_what_filters_say(const RoutingHints& hints, const efficiency::Policy& policy,
+                          const DecisionSettings& settings, std::optional<std::uint32_t> target,
+                          std::span<const CandidateFacts> facts,
+                          std::vector<std::vector<Refusal>>& out) {
+    const bool lifts = profile_of(hints, policy, settings).lifts_mode_limits;
+    const bool cloud_open = only_cloud_lists_model(facts);
+    for (std::size_t i = 0; i < facts.size(); ++i) {
+        add_refusals(facts[i], hints, policy, cloud_open || target == i, {lifts, lifts}, out[i]);
+    }
+}
+
 ExplainedCandidate explained(const Generation& generation, const RankedCandidate& candidate,
-                             const RoutingHints& hints, std::span<const CandidateFacts> facts) {
+                             const RoutingHints& hints, std::span<const CandidateFacts> facts,
+                             std::span<const Refusal> all) {
     const CandidateFacts& known = facts[candidate.index];
     ExplainedCandidate out;
     out.backend = known.id;
@@ -18,6 +33,14 @@ ExplainedCandidate explained(const Generation& generation, const RankedCandidate
     out.estimated_watts = known.watts;
     out.occupancy = known.occupancy;
     out.model_loaded = known.warm;
+    if (candidate.refusal == Refusal::none) return out;  // what was relaxed is in the reason
+    out.refusals.push_back({out.refusal, out.why});
+    for (const Refusal one : all) {
+        if (one == candidate.refusal) continue;
+        RankedCandidate other = candidate;
+        other.refusal = one;
+        out.refusals.push_back({one, refusal_text(generation, other, hints, facts)});
+    }
     return out;
 }
 
@@ -25,13 +48,19 @@ ExplainedCandidate explained(const Generation& generation, const RankedCandidate
 
 Result<Explanation> Router::explain(const InferenceRequest& request) const {
     const auto generation = impl_->generation.load();
-    const Wanted wanted = wanted_of(*generation->config, request.api, request.scan.model);
+    Wanted wanted = wanted_of(*generation->config, request.api, request.scan.model);
     const auto target = target_index(*generation, request.hints.target);
     if (!target) return target.error();
+    wanted.last_served =
+        impl_->affinity.last(affinity_of(*generation, wanted, request), Clock::now());
+    const auto policy = impl_->policy.load();
+    const config::Mode mode = policy->effective;
     Impl::Ranking ranking;
-    impl_->rank(*generation, wanted, request.hints, *target, ranking);
+    std::vector<std::vector<Refusal>> refusals;
+    impl_->rank(*generation, wanted, request.hints, *target, ranking, &refusals);
+    add_what_filters_say(request.hints, *policy, generation->settings, *target, ranking.facts,
+                         refusals);
     const Decision& decision = ranking.decision;
-    const config::Mode mode = impl_->policy.load()->effective;
 
     Explanation out;
     out.model = wanted.model;
@@ -39,11 +68,12 @@ Result<Explanation> Router::explain(const InferenceRequest& request) const {
     out.reason = reason_text(decision.reason, mode);
     out.mode = to_string(mode);
     out.waits_for_target = decision.wait_for_target;
+    out.waits_for_mode = !decision.wait_for_target && impl_->admission.is_at_limit();
     out.weights = decision.weights;
     for (const auto* list : {&decision.usable, &decision.refused}) {
         for (const RankedCandidate& candidate : *list) {
-            out.candidates.push_back(
-                explained(*generation, candidate, request.hints, ranking.facts));
+            out.candidates.push_back(explained(*generation, candidate, request.hints, ranking.facts,
+                                               refusals[candidate.index]));
         }
     }
     if (decision.usable.empty()) {

@@ -2,6 +2,7 @@
 
 #include "router/answer_verdict.hpp"
 #include "router/model_match.hpp"
+#include "router/swap_cost.hpp"
 
 #include <algorithm>
 
@@ -22,19 +23,51 @@ bool has_api(const upstream::Backend& backend, codec::Api api) {
     }
 }
 
-Refusal hard_refusal(const upstream::Backend& backend, const Wanted& wanted,
-                     const ModelKnowledge& knowledge, TimePoint now) {
+/// Calls `found` for each reason against a backend, in the order of the filters, until it says that
+/// it has enough.
+template <class Found>
+void each_refusal(const upstream::Backend& backend, const Wanted& wanted,
+                  const ModelKnowledge& knowledge, TimePoint now, const Found& found) {
     const config::Backend& settings = backend.settings();
-    if (!settings.enabled) return Refusal::disabled;
-    if (backend.health() == upstream::Health::unhealthy) return Refusal::unhealthy;
-    if (!backend.breaker_would_allow(now)) return Refusal::breaker_open;
-    if (!has_api(backend, wanted.api)) return Refusal::api_missing;
+    if (!settings.enabled && found(Refusal::disabled)) return;
+    const bool down = backend.health() == upstream::Health::unhealthy;
+    if (down && found(Refusal::unhealthy)) return;
+    if (!backend.breaker_would_allow(now) && found(Refusal::breaker_open)) return;
+    if (!has_api(backend, wanted.api) && found(Refusal::api_missing)) return;
     const Refusal model =
         model_refusal(settings.type, settings.model_capability, wanted.model, knowledge);
-    if (model != Refusal::none) return model;
-    if (backend.is_parked(now)) return Refusal::parked;
-    if (wanted.tried && (*wanted.tried)[backend.index()]) return Refusal::already_tried;
-    return Refusal::none;
+    if (model != Refusal::none && found(model)) return;
+    if (backend.is_parked(now) && found(Refusal::parked)) return;
+    if (wanted.tried && (*wanted.tried)[backend.index()]) found(Refusal::already_tried);
+}
+
+/// Where the session or conversation was served last, if what was cached there is there still.
+std::optional<std::size_t> where_cached(const Generation& generation, const Wanted& wanted,
+                                        std::span<const CandidateFacts> facts) {
+    if (!wanted.last_served) return std::nullopt;
+    for (std::size_t i = 0; i < facts.size(); ++i) {
+        if (generation.notes[i]->affinity != wanted.last_served->backend) continue;
+        if (facts[i].cold) return std::nullopt;
+        const upstream::Backend& backend = *generation.backends->backends[i];
+        const auto catalog = backend.catalog();
+        const auto* loaded = catalog->find_loaded(wanted.key(backend.settings().type));
+        const bool loaded_anew = loaded && wanted.last_served->at <= loaded->missed_at;
+        return loaded_anew ? std::nullopt : std::optional(i);
+    }
+    return std::nullopt;
+}
+
+/// What loading the model would push out of this backend's memory, if that is known.
+double swap_cost_of(const upstream::Backend& backend, const upstream::Catalog& catalog,
+                    const upstream::Model* model, const Surroundings& surroundings) {
+    const double room = backend.settings().model_capability.max_model_size_gb * kBytesPerGb;
+    if (room <= 0 || !model || !model->size_bytes || !surroundings.in_use) return 0;
+    double in_use = 0;
+    for (const upstream::LoadedModel& one : catalog.loaded) {
+        const auto bytes = static_cast<double>(one.size_bytes.value_or(0));
+        if (bytes > 0 && surroundings.in_use(backend.id(), one.key)) in_use += bytes;
+    }
+    return swap_cost(static_cast<double>(*model->size_bytes), room, in_use);
 }
 
 }  // namespace
@@ -49,10 +82,17 @@ Wanted wanted_of(const config::Config& config, codec::Api api, const std::string
     return wanted;
 }
 
+AffinityKeys affinity_of(const Generation& generation, const Wanted& wanted,
+                         const InferenceRequest& request) {
+    const bool choice = generation.backends->backends.size() > 1;
+    if (!choice || !generation.config->router.affinity) return {};
+    return affinity_keys(wanted.ollama_key, request.hints.session_id, request.body,
+                         request.scan.conversation);
+}
+
 void gather_facts(const Generation& generation, const Wanted& wanted,
-                  const efficiency::Policy& policy, const monitors::SystemSnapshot* system,
-                  std::span<const Occupancy> occupancy, std::size_t all_in_flight, TimePoint now,
-                  std::vector<CandidateFacts>& out) {
+                  const Surroundings& surroundings, TimePoint now, std::vector<CandidateFacts>& out,
+                  std::vector<std::vector<Refusal>>* every_refusal) {
     const auto& backends = generation.backends->backends;
     out.assign(backends.size(), {});
     thread_local std::vector<ModelKnowledge> knowledge;
@@ -72,9 +112,14 @@ void gather_facts(const Generation& generation, const Wanted& wanted,
         out[i].warm = catalog->is_loaded(key);
         out[i].cold = !out[i].warm && catalog->known && !key.empty() &&
                       backend.settings().type == config::BackendType::ollama;
+        if (out[i].cold && !catalog->loaded.empty()) {
+            out[i].swap_cost = swap_cost_of(backend, *catalog, model, surroundings);
+        }
     }
-    const bool mode_busy = policy.max_concurrency &&
-                           all_in_flight >= static_cast<std::size_t>(*policy.max_concurrency);
+    if (const auto cached = where_cached(generation, wanted, out)) {
+        for (CandidateFacts& facts : out) facts.affinity = 0;
+        out[*cached].affinity = 1;
+    }
     for (std::size_t i = 0; i < backends.size(); ++i) {
         const upstream::Backend& backend = *backends[i];
         const config::Backend& settings = backend.settings();
@@ -94,8 +139,9 @@ void gather_facts(const Generation& generation, const Wanted& wanted,
         if (settings.characteristics.power_known) {
             facts.watts = settings.characteristics.power_watts;
         }
-        facts.occupancy = occupancy[i].weighted(settings.max_concurrency);
-        if (const auto* device = system ? system->find(settings.id) : nullptr) {
+        facts.occupancy = surroundings.occupancy[i].weighted(settings.max_concurrency);
+        const auto* device = surroundings.system ? surroundings.system->find(settings.id) : nullptr;
+        if (device) {
             facts.throttled = device->throttled;
             facts.fan_percent = device->fan_percent;
             if (device->temperature_c && device->limit_c) {
@@ -108,8 +154,18 @@ void gather_facts(const Generation& generation, const Wanted& wanted,
         facts.error_share = std::max(facts.error_share, backend.error_share(now));
         facts.target_by_alias = wanted.by_alias;
         facts.lists_model = knowledge[i].listed || !knowledge[i].catalog_known;
-        facts.refusal = hard_refusal(backend, wanted, knowledge[i], now);
-        if (facts.refusal == Refusal::none && mode_busy) facts.refusal = Refusal::mode_busy;
+        each_refusal(backend, wanted, knowledge[i], now, [&](Refusal found) {
+            facts.refusal = found;
+            return true;
+        });
+    }
+    if (!every_refusal) return;
+    every_refusal->assign(backends.size(), {});
+    for (std::size_t i = 0; i < backends.size(); ++i) {
+        each_refusal(*backends[i], wanted, knowledge[i], now, [&](Refusal found) {
+            (*every_refusal)[i].push_back(found);
+            return false;
+        });
     }
 }
 

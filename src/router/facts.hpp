@@ -5,12 +5,16 @@
 #include "ollama_proxy/router/decision.hpp"
 #include "ollama_proxy/upstream/backend.hpp"
 #include "router/admission.hpp"
+#include "router/affinity.hpp"
 #include "router/backend_notes.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ollama_proxy::router {
@@ -30,6 +34,7 @@ struct Wanted {
     codec::Api api = codec::Api::chat_completions;
     bool by_alias = false;
     const std::vector<bool>* tried = nullptr;  ///< by index: failed for this very request
+    std::optional<LastServed> last_served;     ///< its session or conversation, where that is known
 
     [[nodiscard]] const std::string& key(config::BackendType type) const {
         return type == config::BackendType::ollama ? ollama_key : model;
@@ -38,10 +43,22 @@ struct Wanted {
 [[nodiscard]] Wanted wanted_of(const config::Config& config, codec::Api api,
                                const std::string& model);
 
-/// The facts of every backend at one moment, in configuration order.
+/// How session and conversation of a request are known; nothing where that would not matter.
+[[nodiscard]] AffinityKeys affinity_of(const Generation& generation, const Wanted& wanted,
+                                       const InferenceRequest& request);
+
+/// What the facts are made from besides backends and request.
+struct Surroundings {
+    const monitors::SystemSnapshot* system = nullptr;
+    std::span<const Occupancy> occupancy;  ///< of each backend
+    /// Whether requests run there with that model now; asked where loading would evict one.
+    std::function<bool(std::string_view backend, std::string_view model)> in_use;
+};
+
+/// The facts of every backend at one moment, in configuration order. `every_refusal`, by backend:
+/// where given it is told all that speaks against each, not only the first.
 void gather_facts(const Generation& generation, const Wanted& wanted,
-                  const efficiency::Policy& policy, const monitors::SystemSnapshot* system,
-                  std::span<const Occupancy> occupancy, std::size_t all_in_flight, TimePoint now,
-                  std::vector<CandidateFacts>& out);
+                  const Surroundings& surroundings, TimePoint now, std::vector<CandidateFacts>& out,
+                  std::vector<std::vector<Refusal>>* every_refusal = nullptr);
 
 }  // namespace ollama_proxy::router

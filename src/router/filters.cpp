@@ -21,18 +21,34 @@ bool in_hardware_list(Hardware hardware, const efficiency::HardwareOrder& order)
     return unnamed && order.size == order.rank.size();
 }
 
+bool is_unasked_cloud(const CandidateFacts& facts, bool cloud_open) {
+    return facts.hardware == Hardware::cloud && !cloud_open && !facts.target_by_alias;
+}
+
+/// Calls `found` for each of the mode's limits that is broken, until it says that it has enough.
+template <class Found>
+void each_mode_refusal(const CandidateFacts& facts, const efficiency::Policy& policy,
+                       LiftedLimits lifted, const Found& found) {
+    const bool left_out = !lifted.hardware && !in_hardware_list(facts.hardware, policy.order);
+    if (left_out && found(Refusal::mode_hardware)) return;
+    const bool over_budget =
+        !lifted.budget && policy.budget_watts && facts.watts && *facts.watts > *policy.budget_watts;
+    if (over_budget && found(Refusal::mode_budget)) return;
+    const bool loud = policy.fan_limit_percent && facts.fan_percent &&
+                      *facts.fan_percent > *policy.fan_limit_percent;
+    if (loud) found(Refusal::mode_fan);
+}
+
 }  // namespace
 
 Refusal hard_refusal(const CandidateFacts& facts, const RoutingHints& hints,
                      const DecisionSettings& settings, bool cloud_open) {
-    if (facts.refusal != Refusal::none && !is_soft(facts.refusal)) return facts.refusal;
+    if (facts.refusal != Refusal::none) return facts.refusal;
     if (hints.max_power_watts && over_watts(facts, *hints.max_power_watts)) {
         return Refusal::over_watts;
     }
     if (settings.strict_latency && !meets_latency(facts, hints)) return Refusal::over_latency;
-    if (facts.hardware == Hardware::cloud && !cloud_open && !facts.target_by_alias) {
-        return Refusal::cloud_not_asked;
-    }
+    if (is_unasked_cloud(facts, cloud_open)) return Refusal::cloud_not_asked;
     return Refusal::none;
 }
 
@@ -49,19 +65,26 @@ bool meets_latency(const CandidateFacts& facts, const RoutingHints& hints) {
 
 Refusal mode_refusal(const CandidateFacts& facts, const efficiency::Policy& policy,
                      LiftedLimits lifted) {
-    if (!lifted.hardware && !in_hardware_list(facts.hardware, policy.order)) {
-        return Refusal::mode_hardware;
+    Refusal first = Refusal::none;
+    each_mode_refusal(facts, policy, lifted, [&](Refusal found) {
+        first = found;
+        return true;
+    });
+    return first;
+}
+
+void add_refusals(const CandidateFacts& facts, const RoutingHints& hints,
+                  const efficiency::Policy& policy, bool cloud_open, LiftedLimits lifted,
+                  std::vector<Refusal>& out) {
+    if (hints.max_power_watts && over_watts(facts, *hints.max_power_watts)) {
+        out.push_back(Refusal::over_watts);
     }
-    if (!lifted.budget && policy.budget_watts && facts.watts &&
-        *facts.watts > *policy.budget_watts) {
-        return Refusal::mode_budget;
-    }
-    if (is_soft(facts.refusal)) return facts.refusal;
-    if (policy.fan_limit_percent && facts.fan_percent &&
-        *facts.fan_percent > *policy.fan_limit_percent) {
-        return Refusal::mode_fan;
-    }
-    return Refusal::none;
+    if (!meets_latency(facts, hints)) out.push_back(Refusal::over_latency);
+    if (is_unasked_cloud(facts, cloud_open)) out.push_back(Refusal::cloud_not_asked);
+    each_mode_refusal(facts, policy, lifted, [&](Refusal found) {
+        out.push_back(found);
+        return false;
+    });
 }
 
 bool is_unavailable(Refusal refusal) {

@@ -1,6 +1,7 @@
 #include "router/model_match.hpp"
 
 #include "ollama_proxy/common/ascii.hpp"
+#include "router/swap_cost.hpp"
 
 #include <algorithm>
 
@@ -10,7 +11,6 @@ namespace {
 
 using config::BackendType;
 
-constexpr double kBytesPerGb = 1e9;  // as `ollama list` counts
 constexpr std::string_view kLatest = "latest";
 
 struct OllamaName {

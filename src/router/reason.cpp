@@ -53,8 +53,6 @@ std::string_view to_string(Refusal refusal) {
             return "mode_hardware";
         case Refusal::mode_budget:
             return "mode_budget";
-        case Refusal::mode_busy:
-            return "mode_busy";
         case Refusal::mode_fan:
             return "mode_fan";
         case Refusal::parked:
@@ -65,11 +63,6 @@ std::string_view to_string(Refusal refusal) {
             return "not_target";
     }
     return "";
-}
-
-bool is_soft(Refusal refusal) {
-    return refusal == Refusal::mode_hardware || refusal == Refusal::mode_budget ||
-           refusal == Refusal::mode_busy || refusal == Refusal::mode_fan;
 }
 
 namespace {

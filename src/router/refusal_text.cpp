@@ -53,8 +53,6 @@ std::string refusal_text(const Generation& generation, const RankedCandidate& ca
         case Refusal::mode_budget:
             return (known.watts ? number(*known.watts) + " W is" : std::string("power is")) +
                    " over the mode's budget";
-        case Refusal::mode_busy:
-            return "the mode's number of requests at once is reached";
         case Refusal::mode_fan:
             return "its fan is over the mode's limit";
         case Refusal::not_target:

@@ -70,17 +70,21 @@ Router::Impl::Impl(boost::asio::io_context& control, std::shared_ptr<const confi
                  // who waits may go where it could not, or can no longer go where it would have
                  const bool up = backend.health() == upstream::Health::healthy;
                  admission.reconsider(up ? std::string_view() : backend.id());
-             }) {}
+             }) {
+    admission.limit(policy.load()->max_concurrency);
+}
 
 void Router::Impl::rank(const Generation& current, const Wanted& wanted, const RoutingHints& hints,
-                        std::optional<std::uint32_t> target, Ranking& out) const {
+                        std::optional<std::uint32_t> target, Ranking& out,
+                        std::vector<std::vector<Refusal>>* every_refusal) const {
     const auto mode = policy.load();
     const auto machine = system.load();
     admission.occupancy(current.backends->backends, out.occupancy);
-    std::size_t in_flight = 0;
-    for (const Occupancy& one : out.occupancy) in_flight += one.in_flight;
-    gather_facts(current, wanted, *mode, machine.get(), out.occupancy, in_flight, Clock::now(),
-                 out.facts);
+    const Surroundings surroundings{machine.get(), out.occupancy,
+                                    [this](std::string_view backend, std::string_view model) {
+                                        return admission.runs(backend, model);
+                                    }};
+    gather_facts(current, wanted, surroundings, Clock::now(), out.facts, every_refusal);
     decide(hints, out.facts, target, *mode, current.settings, out.decision);
 }
 
@@ -106,7 +110,9 @@ void Router::stop_accepting() {
 }
 
 void Router::set_policy(std::shared_ptr<const efficiency::Policy> policy) {
+    const auto at_once = policy->max_concurrency;
     impl_->policy.store(std::move(policy));
+    impl_->admission.limit(at_once);
     impl_->admission.reconsider();
 }
 

@@ -29,7 +29,8 @@ struct Router::Impl {
         Decision decision;
     };
     void rank(const Generation& generation, const Wanted& wanted, const RoutingHints& hints,
-              std::optional<std::uint32_t> target, Ranking& out) const;
+              std::optional<std::uint32_t> target, Ranking& out,
+              std::vector<std::vector<Refusal>>* every_refusal = nullptr) const;
 
     Learning learning;
     SnapshotCell<Generation> generation;
@@ -37,6 +38,7 @@ struct Router::Impl {
     SnapshotCell<monitors::SystemSnapshot> system;
     std::optional<monitors::EnergyLedger> energy;  ///< set before the first request
     Admission admission;
+    AffinityTable affinity;
     RetryBudget retries;
     std::atomic<bool> accepting{true};
     NewsDesk news;

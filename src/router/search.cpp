@@ -29,7 +29,10 @@ void Search::note_decision() {
     }
 }
 
-void Search::rank() { router_.rank(*generation_, wanted_, request_.hints, target_, ranking_); }
+void Search::rank() {
+    wanted_.last_served = router_.affinity.last(affinity_, Clock::now());
+    router_.rank(*generation_, wanted_, request_.hints, target_, ranking_);
+}
 
 Result<void> Search::find_target() {
     const auto found = target_index(*generation_, request_.hints.target);

@@ -26,6 +26,7 @@ class Search {
                      router.admission.next_ticket()},
           generation_(router.generation.load()),
           wanted_(wanted_of(*generation_->config, request.api, request.scan.model)),
+          affinity_(affinity_of(*generation_, wanted_, request)),
           tried_(generation_->backends->backends.size(), false) {
         wanted_.tried = &tried_;
     }
@@ -77,6 +78,7 @@ class Search {
     const Applicant applicant_;
     std::shared_ptr<const Generation> generation_;
     Wanted wanted_;
+    const AffinityKeys affinity_;
     std::optional<std::uint32_t> target_;
     std::vector<bool> tried_;
     Router::Impl::Ranking ranking_;

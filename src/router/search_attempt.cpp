@@ -179,6 +179,7 @@ void Search::note_answer(ResponseStream::Impl& answer) {
         answer.measured.whole_reply(answer.whole_facts, now);
     }
     const std::uint32_t index = answer.backend->index();
+    router_.affinity.note(affinity_, generation_->notes[index]->affinity, now);
     if (!ranking_.facts[index].cold) return;
     // it is warm from now on; a backend that never says so is not asked for every request
     BackendNotes& notes = *generation_->notes[index];

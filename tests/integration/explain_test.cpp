@@ -66,6 +66,24 @@ TEST(Explain, SaysWhatTheSameRequestThenGetsAndSendsNothing) {
     }
 }
 
+TEST(Explain, TellsAllThatSpeaksAgainstABackend) {
+    Machine machine;
+    const json told = machine.explain({{"X-Max-Power-Watts", "15"}, {"X-Max-Latency-Ms", "100"}});
+    ASSERT_EQ(told["candidates"].size(), 2U);
+    EXPECT_EQ(told["backend"], "igpu");
+    EXPECT_EQ(told["candidates"][0]["refusals"], json::array())
+        << "what was relaxed refuses nobody";
+    const json& refused = told["candidates"][1];
+    EXPECT_EQ(refused["refusal"], "over_watts");
+    std::vector<std::string> words;
+    for (const json& one : refused["refusals"]) {
+        words.push_back(one["refusal"]);
+        EXPECT_FALSE(one["text"].get<std::string>().empty());
+    }
+    EXPECT_EQ(words, (std::vector<std::string>{"over_watts", "over_latency", "mode_budget"}));
+    EXPECT_EQ(refused["refusals"][0]["text"], refused["refusal_text"]);
+}
+
 TEST(Explain, TheTermsAddUpToTheScoreAndTheBestComesFirst) {
     Machine machine;
     const json told = machine.explain({{"X-Latency-Critical", "true"}});

@@ -109,6 +109,44 @@ TEST(Queue, ServesByLevelAndShowsWhoWaits) {
     EXPECT_EQ(served(chain[0]), order);
 }
 
+TEST(Queue, AModeThatAllowsTwoAtATimeMakesTheOthersWait) {
+    Doorman door;
+    support::Chain::Extra extra;
+    extra.per_backend = "hardware: npu\nmax_concurrency: 8\ncharacteristics: {power_watts: 3}";
+    extra.sections = support::kQuiet + "efficiency: {default_mode: UltraEfficiency}\n";
+    support::Chain chain({door.script()}, extra);
+    Asking first(chain, "first");
+    Asking second(chain, "second");
+    chain[0].wait_for_requests(2);
+    Asking third(chain, "third");
+    EXPECT_EQ(chain.count("a", "in_flight"), 2);
+    EXPECT_EQ(chain.count("a", "queue_depth"), 1);
+    const auto told =
+        nlohmann::json::parse(support::http_post(chain.port(), "/explain", chat_body()).body);
+    EXPECT_EQ(told["backend"], "a");
+    EXPECT_EQ(told["reason"], "ultraefficiency") << "nothing is relaxed";
+    EXPECT_EQ(told["waits_for_mode"], true);
+    Asking named(chain, "named", "normal", "test-model", {{"X-Target-Backend", "a"}});
+    chain[0].wait_for_requests(3);
+    door.let_go("named");
+    EXPECT_EQ(named.reply().status, 200) << "who names a backend overrides the mode";
+    door.let_go("first");
+    EXPECT_EQ(first.reply().status, 200);
+    chain[0].wait_for_requests(4);
+    Asking fourth(chain, "fourth");
+    EXPECT_EQ(chain.count("a", "queue_depth"), 1);
+    const auto changed =
+        support::http_post(chain.port(), "/efficiency", R"({"mode":"Performance"})");
+    EXPECT_EQ(changed.status, 200) << changed.body;
+    chain[0].wait_for_requests(5);
+    for (const char* id : {"second", "third", "fourth"}) door.let_go(id);
+    const HttpReply last = third.reply();
+    EXPECT_EQ(last.status, 200);
+    EXPECT_EQ(last.header("X-Routing-Reason"), "ultraefficiency");
+    EXPECT_EQ(second.reply().status, 200);
+    EXPECT_EQ(fourth.reply().status, 200);
+}
+
 TEST(Queue, AgeingServesBestEffortBeforeANewcomer) {
     Doorman door;
     support::Chain chain({door.script()}, queue("aging_ms: 1", "max_concurrency: 1"));

@@ -47,7 +47,6 @@ enum class Refusal : std::uint8_t {
                       ///< lists
     mode_hardware,    ///< not in the mode's hardware list (soft)
     mode_budget,      ///< over the mode's power budget (soft)
-    mode_busy,        ///< the mode's concurrency is used up (soft)
     mode_fan,         ///< fan limit of Quiet (soft)
     parked,           ///< it answered 429 and is left alone for a while
     already_tried,    ///< failed for this very request
@@ -55,7 +54,6 @@ enum class Refusal : std::uint8_t {
                  ///< one must not serve: then nobody does
 };
 [[nodiscard]] std::string_view to_string(Refusal refusal);  ///< short word, "over_watts"
-[[nodiscard]] bool is_soft(Refusal refusal);                ///< the mode_* ones
 
 /// What is known of one backend at the time of one request.
 struct CandidateFacts {
@@ -78,7 +76,7 @@ struct CandidateFacts {
     bool target_by_alias = false;    ///< an alias names this backend (lifts the cloud rule)
     bool lists_model = true;         ///< its catalog lists the model; leave true when not known, so
                                      ///< that the cloud rule keeps such a request on the machine
-    Refusal refusal = Refusal::none;  ///< found while gathering the facts: a hard one, or mode_busy
+    Refusal refusal = Refusal::none;  ///< found while gathering the facts: a hard one
 };
 
 /// The weights in use for one request, indexed by Scorer.

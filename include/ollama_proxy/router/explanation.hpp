@@ -11,11 +11,17 @@
 
 namespace ollama_proxy::router {
 
+struct ExplainedRefusal {
+    Refusal refusal = Refusal::none;
+    std::string why;  ///< in words
+};
+
 /// One backend in the explanation of a decision.
 struct ExplainedCandidate {
     std::string backend;
-    Refusal refusal = Refusal::none;
-    std::string why;                       ///< the refusal in words, empty when it could serve
+    Refusal refusal = Refusal::none;         ///< the first that refused it
+    std::string why;                         ///< in words, empty when it could serve
+    std::vector<ExplainedRefusal> refusals;  ///< of one that was refused: all that speak against it
     double score = 0;                      ///< also of one that was refused: what it would have had
     std::array<double, kScorers> terms{};  ///< value x weight, indexed by Scorer
     double estimated_latency_ms = 0;       ///< 0 = not known
@@ -32,6 +38,7 @@ struct Explanation {
     std::string reason;             ///< as in X-Routing-Reason
     std::string mode;               ///< effective mode
     bool waits_for_target = false;  ///< full or not, it takes the named backend alone
+    bool waits_for_mode = false;    ///< as many requests run as the mode allows at once
     Weights weights{};
     std::vector<ExplainedCandidate> candidates;  ///< usable ones, best first, then the refused
     std::optional<Error> error;  ///< what the request would be answered when nobody can serve

@@ -52,7 +52,6 @@ TEST(Target, OverridesModeThrottlingLoadAndSoftLatency) {
     auto facts = reference_machine();
     facts[kCpu].throttled = true;
     facts[kCpu].occupancy = 3;
-    facts[kCpu].refusal = Refusal::mode_busy;
     const Decision decision =
         decide_for(with_latency(100), facts, strict(Mode::ultra_efficiency), {}, kCpu);
     EXPECT_EQ(chosen(decision, facts), "ollama-cpu");

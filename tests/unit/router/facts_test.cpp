@@ -42,13 +42,39 @@ class FactsTest : public testing::Test {
                                       const std::vector<bool>* tried = nullptr) {
         Wanted wanted = wanted_of(*generation().config, api, model);
         wanted.tried = tried;
-        std::vector<Occupancy> occupancy(config_.backends.size());
-        std::vector<CandidateFacts> out;
-        const auto policy = efficiency::builtin_policy(config::Mode::balanced);
-        gather_facts(generation(), wanted, policy, nullptr, occupancy, 0, Clock::now(), out);
-        return out;
+        return facts(wanted);
     }
 
+    std::vector<CandidateFacts> facts(const Wanted& wanted) {
+        const std::vector<Occupancy> occupancy(config_.backends.size());
+        const Surroundings surroundings{
+            nullptr, occupancy,
+            [this](std::string_view, std::string_view model) { return model == in_use_; }};
+        std::vector<CandidateFacts> out;
+        refusals_.clear();
+        gather_facts(generation(), wanted, surroundings, Clock::now(), out, &refusals_);
+        return out;
+    }
+    /// The first backend's memory, in the order of these names, 2 GB each.
+    void loads(const std::vector<std::string>& models, TimePoint asked) {
+        auto catalog = std::make_shared<upstream::Catalog>(*(*this)[0].catalog());
+        catalog->loaded.clear();
+        for (const auto& name : models) {
+            catalog->loaded.push_back({name, name, "{}", 2'000'000'000});
+        }
+        catalog->loaded_asked = asked;
+        catalog->note_missed(*(*this)[0].catalog());
+        (*this)[0].set_catalog(std::move(catalog));
+    }
+    /// The facts for `m` of somebody who was served by the first backend at `at`.
+    std::vector<CandidateFacts> after_the_first(TimePoint at) {
+        Wanted wanted = wanted_of(*generation().config, Api::chat_completions, "m");
+        wanted.last_served = LastServed{generation().notes[0]->affinity, at};
+        return facts(wanted);
+    }
+
+    std::string in_use_ = "nothing";
+    std::vector<std::vector<Refusal>> refusals_;
     config::Config config_;
     boost::asio::io_context control_;
     Learning learning_{control_, config_};
@@ -87,6 +113,67 @@ TEST_F(FactsTest, SaysWhyABackendIsNotAsked) {
     EXPECT_EQ(facts("m")[1].refusal, Refusal::parked);
     (*this)[1].set_health(upstream::Health::unhealthy, "gone");
     EXPECT_EQ(facts("m")[1].refusal, Refusal::unhealthy);
+}
+
+TEST_F(FactsTest, EverythingThatSpeaksAgainstABackendIsToldWhereItIsWanted) {
+    lists(0, {"other"});
+    lists(1, {"m"});
+    (*this)[0].park_until(Clock::now() + std::chrono::seconds(5));
+    (*this)[0].set_health(upstream::Health::unhealthy, "gone");
+    EXPECT_EQ(facts("m")[0].refusal, Refusal::unhealthy);
+    EXPECT_EQ(refusals_[0],
+              (std::vector{Refusal::unhealthy, Refusal::model_missing, Refusal::parked}));
+    EXPECT_TRUE(refusals_[1].empty());
+}
+
+TEST_F(FactsTest, WhoWasServedSomewhereIsDrawnThere) {
+    lists(0, {"m"});
+    lists(1, {"m"});
+    const TimePoint now = Clock::now();
+    loads({"m:latest"}, now);
+    EXPECT_FALSE(facts("m")[0].affinity.has_value()) << "nothing is known of this one";
+    const auto seen = after_the_first(now);
+    EXPECT_EQ(seen[0].affinity, 1);
+    EXPECT_EQ(seen[1].affinity, 0);
+}
+
+TEST_F(FactsTest, NobodyIsDrawnToABackendThatIsGone) {
+    lists(0, {"m"});
+    lists(1, {"m"});
+    Wanted wanted = wanted_of(*generation().config, Api::chat_completions, "m");
+    wanted.last_served = LastServed{affinity_id("removed", "http://h:1"), Clock::now()};
+    for (const auto& one : facts(wanted)) EXPECT_FALSE(one.affinity.has_value());
+}
+
+TEST_F(FactsTest, WhatWasCachedIsGoneOnceTheModelWasUnloadedAlsoWhenItIsBack) {
+    lists(0, {"m"});
+    lists(1, {"m"});
+    const TimePoint served = Clock::now();
+    loads({"m:latest"}, served - std::chrono::seconds(10));
+    EXPECT_EQ(after_the_first(served)[0].affinity, 1);
+    loads({}, served + std::chrono::seconds(10));
+    EXPECT_FALSE(after_the_first(served)[0].affinity.has_value()) << "not in memory";
+    loads({"m:latest"}, served + std::chrono::seconds(20));
+    EXPECT_FALSE(after_the_first(served)[0].affinity.has_value()) << "loaded anew";
+    EXPECT_EQ(after_the_first(served + std::chrono::seconds(15))[0].affinity, 1);
+    loads({"m:latest"}, served + std::chrono::seconds(30));
+    EXPECT_EQ(after_the_first(served + std::chrono::seconds(15))[0].affinity, 1);
+}
+
+TEST_F(FactsTest, LoadingCostsWhereItPushesOutAModelInUse) {
+    config_.backends[0].model_capability.max_model_size_gb = 5;
+    upstream::Catalog catalog;
+    catalog.known = true;
+    catalog.models.push_back({"m", "m:latest", 4'000'000'000, 0, {}, {}});
+    (*this)[0].set_catalog(std::make_shared<const upstream::Catalog>(catalog));
+    const TimePoint now = Clock::now();
+    EXPECT_EQ(facts("m")[0].swap_cost, 0) << "nothing is loaded";
+    loads({"other:1b"}, now);
+    EXPECT_EQ(facts("m")[0].swap_cost, 0) << "an idle model makes room";
+    in_use_ = "other:1b";
+    EXPECT_EQ(facts("m")[0].swap_cost, 0.25) << "1 of 4 GB fits only where it is";
+    loads({"other:1b", "m:latest"}, now);
+    EXPECT_EQ(facts("m")[0].swap_cost, 0) << "it is there already";
 }
 
 TEST_F(FactsTest, AnAliasIsTheModelThatItStandsFor) {

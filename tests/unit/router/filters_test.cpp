@@ -20,15 +20,6 @@ TEST(HardFilter, KeepsTheRefusalFoundWhileGathering) {
     EXPECT_EQ(hard_refusal(facts, hints, {}, false), Refusal::breaker_open);
 }
 
-TEST(HardFilter, LeavesSoftRefusalsToTheMode) {
-    auto facts = reference_machine()[kNpu];
-    facts.refusal = Refusal::mode_busy;
-    EXPECT_EQ(hard_refusal(facts, {}, {}, false), Refusal::none);
-    const auto policy = efficiency::builtin_policy(Mode::ultra_efficiency);
-    EXPECT_EQ(mode_refusal(facts, policy, {}), Refusal::mode_busy);
-    EXPECT_EQ(mode_refusal(facts, policy, {true, true}), Refusal::mode_busy);
-}
-
 TEST(HardFilter, DoesNotTrustAnUnknownPowerWithALimit) {
     auto facts = reference_machine()[kNpu];
     RoutingHints hints;
@@ -100,19 +91,34 @@ TEST(ModeFilter, TakesUnknownHardwareWhereTheModeExcludesNone) {
               Refusal::mode_hardware);
 }
 
-TEST(Refusals, HaveAWordEachAndFourAreSoft) {
+TEST(Refusals, HaveAWordEach) {
     std::vector<std::string_view> words;
-    int soft = 0;
     for (int i = 0; i <= static_cast<int>(Refusal::not_target); ++i) {
-        const auto refusal = static_cast<Refusal>(i);
-        const std::string_view word = to_string(refusal);
+        const std::string_view word = to_string(static_cast<Refusal>(i));
         EXPECT_FALSE(word.empty());
         EXPECT_EQ(std::ranges::find(words, word), words.end()) << word;
         words.push_back(word);
-        soft += is_soft(refusal) ? 1 : 0;
-        EXPECT_EQ(is_soft(refusal), word.starts_with("mode_")) << word;
     }
-    EXPECT_EQ(soft, 4);
+}
+
+TEST(Refusals, AreAllToldWhereAnExplanationIsWanted) {
+    auto facts = reference_machine()[kNvidia];
+    facts.fan_percent = 90;
+    RoutingHints hints;
+    hints.max_power_watts = 10;
+    hints.max_latency_ms = 100;
+    const auto quiet = efficiency::builtin_policy(Mode::quiet);
+    std::vector<Refusal> all;
+    add_refusals(facts, hints, quiet, false, {}, all);
+    EXPECT_EQ(all, (std::vector{Refusal::over_watts, Refusal::over_latency, Refusal::mode_hardware,
+                                Refusal::mode_budget, Refusal::mode_fan}));
+    all.clear();
+    add_refusals(facts, {}, quiet, false, {true, true}, all);
+    EXPECT_EQ(all, std::vector{Refusal::mode_fan}) << "what is lifted does not speak against it";
+    facts.hardware = Hardware::cloud;
+    all.clear();
+    add_refusals(facts, {}, efficiency::builtin_policy(Mode::performance), false, {}, all);
+    EXPECT_EQ(all, std::vector{Refusal::cloud_not_asked});
 }
 
 }  // namespace
