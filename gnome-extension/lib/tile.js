@@ -24,6 +24,7 @@ class OllamaProxyFactItem extends PopupMenu.PopupBaseMenuItem {
     this._name = new St.Label({x_expand: true, y_align: Clutter.ActorAlign.CENTER});
     this._name.clutter_text.ellipsize = Pango.EllipsizeMode.END;
     this._details = new St.Label({style_class: 'ollama-proxy-details', y_align: Clutter.ActorAlign.CENTER});
+    this._details.clutter_text.ellipsize = Pango.EllipsizeMode.NONE; // it is the name that gives way
     this.add_child(this._name);
     this.add_child(this._details);
   }

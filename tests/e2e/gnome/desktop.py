@@ -11,7 +11,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TESTS / "dbus"))
-from desk import Bus, eventually  # noqa: E402  pylint: disable=wrong-import-position
+from desk import PARTS, Bus, eventually  # noqa: E402  pylint: disable=wrong-import-position
 
 TREE = TESTS.parent
 UUID = "ollamaproxy@anthropic.com"
@@ -48,7 +48,8 @@ class Desktop:
         self.version = version
         for name in ("home", "run", "config", "data", "cache"):
             Path(self.folder, name).mkdir(mode=0o700)
-        self.session = Bus("session", self.folder)
+        self.started = Path(self.folder, "started")
+        self._let_the_bus_start_daemons()
         self.system = Bus("system", self.folder)
         self.environment = {
             "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
@@ -65,6 +66,23 @@ class Desktop:
         self.connection = self.session.connect()
         self.log_path = Path(self.folder, "shell.log")
         self._start_shell()
+
+    def _let_the_bus_start_daemons(self):
+        """As on a desktop where the integration is installed; here a start only leaves a file behind."""
+        services = Path(self.folder, "data/dbus-1/services")
+        services.mkdir(parents=True)
+        for part in PARTS:
+            name = f"ie.fio.OllamaProxy.{part}"
+            (services / f"{name}.service").write_text(f"[D-BUS Service]\nName={name}\nExec=/usr/bin/touch {self.started}\n",
+                                                      encoding="ascii")
+        before = os.environ.get("XDG_DATA_HOME")
+        os.environ["XDG_DATA_HOME"] = f"{self.folder}/data"
+        try:
+            self.session = Bus("session", self.folder)
+        finally:
+            del os.environ["XDG_DATA_HOME"]
+            if before is not None:
+                os.environ["XDG_DATA_HOME"] = before
 
     def _mock_the_system(self):
         log = open(f"{self.folder}/mocks.log", "wb")  # pylint: disable=consider-using-with
@@ -152,11 +170,27 @@ enable-animations=false
         eventually(lambda: self.extension_state() == wanted,
                    f"state {wanted} of the extension; the log ends:\n{self.log()[-2000:]}", PATIENCE_S)
 
-    def screenshot(self, file, area=(0, 0, *SCREEN)):
-        good, name = self.call("/org/gnome/Shell/Screenshot", "org.gnome.Shell.Screenshot", "ScreenshotArea",
-                               "iiiibs", *area, False, str(file), name="org.gnome.Shell.Screenshot")
-        if not good:
-            raise AssertionError(f"no screenshot {name}")
+    def offer_preferences(self):
+        """Starts the program that the shell leaves preferences to; on a whole desktop the bus does."""
+        service = Path(f"{ROOT}/usr/share/dbus-1/services/org.gnome.Shell.Extensions.service")
+        command = re.search(r"^Exec=(.*)$", service.read_text(encoding="utf-8"), re.MULTILINE)[1].split()
+        with open(f"{self.folder}/preferences.log", "wb") as log:
+            self.processes.append(subprocess.Popen(
+                inside(command, self.folder), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**self.environment, "WAYLAND_DISPLAY": "wayland-0", "GDK_BACKEND": "wayland",
+                     "GSK_RENDERER": "cairo"}))
+        eventually(lambda: self.connection.name_has_owner("org.gnome.Shell.Extensions"), "the preferences' program",
+                   PATIENCE_S)
+
+    def screenshot(self, area):
+        """A file with what is on the screen there: x, y, width, height."""
+        file = Path(self.folder, "picture.png")
+        file.unlink(missing_ok=True)
+        good, _ = self.call("/org/gnome/Shell/Screenshot", "org.gnome.Shell.Screenshot", "ScreenshotArea", "iiiibs",
+                            *area, False, str(file), name="org.gnome.Shell.Screenshot")
+        if not good or file.read_bytes()[:4] != b"\x89PNG":
+            raise AssertionError("no screenshot")
+        return file
 
     def stop(self):
         """Shells on their way out are not under test: this one is killed."""

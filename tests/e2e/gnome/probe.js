@@ -77,6 +77,12 @@ globalThis.probe = {
     return [x + width / 2, y + height / 2];
   },
 
+  /** Takes the mouse out of the picture. */
+  rest() {
+    this.pointer?.notify_absolute_motion(global.get_current_time() * 1000, 10, 780);
+    return true;
+  },
+
   /** Has the shell draw, until it has drawn `count` frames in all. */
   drawn(count) {
     global.stage.queue_redraw();

@@ -4,6 +4,7 @@
 import collections
 import os
 import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -22,6 +23,9 @@ CYCLES = 20
 OBJECT = re.compile(r"0x[0-9a-f]+ \w ((?:GObject|Function|Object|Map|Array|Gjs)\S*(?: [\w/<\[\]]+)?)")  # in a dump of the heap
 # Shell 43 never lets go of the empty PopupMenuManager of a tile that is gone, whoever made the tile.
 THE_SHELLS_OWN = {"Function PopupMenuManager/<": 2, "Object <unknown": 2, "Array <unknown": 2}
+SETTINGS_AREA = (860, 0, 420, 790)
+TILE_AREA = (860, 0, 420, 180)
+PANEL_AREA = (1080, 0, 200, 32)
 PICTURES = os.environ.get("GNOME_TEST_PICTURES", "")  # a folder that keeps what the shell looked like
 # What a shell without the services of a whole desktop says by itself, whenever it likes.
 SURROUNDINGS = re.compile(r"accountsservice|colord|GDM|GeoClue|PolicyKit|PolKit|CalendarServer|started at|^$|background"
@@ -96,10 +100,12 @@ class Shell(unittest.TestCase):
         self.wait_for("probe.still")
         self.drawn()
 
-    def picture(self, name):
+    def picture(self, name, area=SETTINGS_AREA):
+        self.eval("probe.rest()")
         self.drawn()
+        file = self.desktop.screenshot(area)
         if PICTURES:
-            self.desktop.screenshot(Path(PICTURES, f"{name}-{self.desktop.version.split('.')[0]}.png"))
+            shutil.copyfile(file, Path(PICTURES, f"{name}-{self.desktop.version.split('.')[0]}.png"))
 
     def test_it_is_enabled_without_a_warning(self):
         self.desktop.turn(False)
@@ -166,6 +172,10 @@ class Shell(unittest.TestCase):
         self.stop_daemon()
         self.wait_for("probe.tile.visible", False)
         self.assertEqual(self.eval("[probe.indicator.visible, probe.tile.menu.isOpen]"), [False, False])
+        self.desktop.turn(False)
+        self.desktop.turn(True)
+        self.wait_for("probe.extension._indicator._daemon._efficiency._proxy !== null")
+        self.assertFalse(self.desktop.started.exists(), "the extension had the bus start a daemon")
         self.start_daemon()
         self.wait_for("probe.tile.visible && probe.indicator.visible")
         self.assertEqual(self.eval("probe.dotted"), [TITLES[self.mode()]])
@@ -182,7 +192,7 @@ class Shell(unittest.TestCase):
         self.wait_for("probe.facts[4].includes('Heat: normal') && probe.facts[4].endsWith('on battery, 42 %')")
         self.picture("menu")
         self.eval("probe.tile.menu.close(false)")
-        self.picture("tile")
+        self.picture("tile", TILE_AREA)
 
     def test_heat_colours_the_indicator(self):
         self.addCleanup(self.sysfs.heat, 50)
@@ -240,6 +250,22 @@ class Shell(unittest.TestCase):
         self.wait_for("probe.tile.menu.isOpen", False)
         quiet(5)
 
+    def test_preferences_open_from_the_menu(self):
+        self.desktop.offer_preferences()
+        self.open_menu()
+        self.eval("probe.item('Preferences').activate(null)")
+        window = "global.get_window_actors().find(actor => actor.meta_window.title === 'Ollama Proxy')"
+        self.wait_for(f"{window}?.mapped ?? false")
+        self.wait_for("probe.settings.menu.isOpen", False)
+        self.wait_for(f"{window}.meta_window.get_frame_rect().width > 300")
+        self.drawn()
+        area = self.eval(f"(r => [r.x, r.y, r.width, r.height])({window}.meta_window.get_frame_rect())")
+        self.picture("preferences", area)
+        log = Path(self.desktop.folder, "preferences.log").read_text(encoding="utf-8", errors="replace")
+        self.assertEqual([line for line in log.splitlines() if re.search("JS |CRITICAL|Gtk-WARNING|ollama", line)], [])
+        self.eval(f"{window}.meta_window.delete(global.display.get_current_time_roundtrip())")
+        self.wait_for(f"{window} === undefined")
+
     def test_what_is_set_is_handed_to_the_daemon(self):
         def read(name):
             return self.desktop.call("/ie/fio/OllamaProxy/Efficiency", "org.freedesktop.DBus.Properties", "Get", "ss",
@@ -283,7 +309,7 @@ class Shell(unittest.TestCase):
             self.eval(f"probe.preferences.set_boolean('{key}', true)")
             self.addCleanup(self.eval, f"probe.preferences.reset('{key}')")
         self.wait_for("probe.indicator.get_last_child().text", "Balanced 4/4")
-        self.picture("panel")
+        self.picture("panel", PANEL_AREA)
         self.eval("probe.preferences.set_boolean('show-indicator', false)")
         self.addCleanup(self.eval, "probe.preferences.reset('show-indicator')")
         self.wait_for("probe.indicator.visible", False)
