@@ -10,6 +10,7 @@ import tempfile
 import unittest
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[3]
 EXTENSION = ROOT / "gnome-extension"
@@ -74,6 +75,22 @@ class Package(unittest.TestCase):
                        stdout=subprocess.DEVNULL)
         self.assertEqual(sorted(path.name for path in (BUILD / "gnome").iterdir()),
                          ["ollamaproxy@anthropic.com-shell-43-44.zip", "ollamaproxy@anthropic.com-shell-45.zip"])
+
+
+class Guide(unittest.TestCase):
+    GUIDE = ROOT / "docs/guides/gnome.md"
+
+    def test_has_every_setting_with_its_default(self):
+        keys = {key.get("name"): key.findtext("default").strip("'")
+                for key in ElementTree.parse(EXTENSION / "schemas/ie.fio.ollamaproxy.gschema.xml").iter("key")}
+        self.assertEqual(len(keys), 11)
+        self.assertEqual(dict(re.findall(r"^\| `([a-z-]+)` \| (\w+) \|", self.GUIDE.read_text(encoding="utf-8"),
+                                         re.MULTILINE)), keys)
+
+    def test_its_pictures_are_small(self):
+        pictures = list((self.GUIDE.parent / "pictures").glob("gnome-*.png"))
+        self.assertGreaterEqual(len(pictures), 4)
+        self.assertLessEqual(sum(picture.stat().st_size for picture in pictures), 300_000)
 
 
 class Texts(unittest.TestCase):

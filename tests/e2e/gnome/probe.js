@@ -109,5 +109,8 @@ globalThis.probe = {
     return true;
   },
 };
+// what the shell tells of the session is not what the pictures are of
+Main.messageTray.bannerBlocked = true;
+Main.messageTray.getSources().forEach(source => source.destroy());
 global.stage.connect('after-paint', () => probe.frames++);
 true;

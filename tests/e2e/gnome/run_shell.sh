@@ -17,4 +17,7 @@ if [[ -z ${GNOME_TEST_ROOT:-} ]]; then
     version=${version//[!0-9.]/}
     ((${version%%.*} >= 43)) || skip "GNOME Shell $version is older than 43"
 fi
-exec "$python" shell_test.py -v "$@"
+# Where one may: whatever kills this takes the shell and the buses with it.
+alone=(unshare --pid --fork --kill-child --mount-proc)
+"${alone[@]}" true 2>/dev/null || alone=()
+exec "${alone[@]}" "$python" shell_test.py -v "$@"
