@@ -197,9 +197,9 @@ class Daemon:
             return json.load(reply)
 
     def metric(self, name):
-        """The value of a metric without labels."""
+        """The value of a metric, its labels included in the name."""
         with urllib.request.urlopen(self.url + "/metrics", timeout=PATIENCE_S) as reply:
-            return float(re.search(rf"^{name} (\S+)$", reply.read().decode(), re.MULTILINE)[1])
+            return float(re.search(rf"^{re.escape(name)} (\S+)$", reply.read().decode(), re.MULTILINE)[1])
 
     def post(self, path, body):
         request = urllib.request.Request(self.url + path, json.dumps(body).encode(), method="POST")

@@ -186,6 +186,9 @@ class Day(Desk):
         steps = [(one["from"], one["to"]) for one in daemon.get("/efficiency/history")["history"]]
         self.assertEqual(steps[-3:], [("Performance", "Quiet"), ("Quiet", "UltraEfficiency"),
                                       ("UltraEfficiency", "Performance")])
+        for kind in ("high", "fan-stopped", "recovery"):
+            self.assertEqual(daemon.metric("ollama_proxy_thermal_events_total{kind=\"%s\"}" % kind), 1, kind)
+        self.assertEqual((daemon.count("the machine is hot"), daemon.count("the machine has cooled down")), (2, 1))
 
     def test_heat_and_cooling(self):
         self.sysfs.plug(True, 90)

@@ -1,13 +1,11 @@
-// The battery or heat turns critical while a stream runs, and what a request's energy is: a whole
-// daemon over a tree of files that the test edits meanwhile.
+// The battery or heat turns critical while a stream runs: a whole daemon over a tree of files that
+// the test edits meanwhile.
 
+#include "machine_folder.hpp"
 #include "relay_support.hpp"
-#include "support/machine_tree.hpp"
-#include "support/opened_below.hpp"
 
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <functional>
 #include <future>
 #include <optional>
@@ -17,27 +15,9 @@ namespace {
 
 using nlohmann::json;
 
-/// A machine in a folder.
-class Tree {
-  public:
-    explicit Tree(const test::MachineTree& tree) { tree.write_to(folder_.path()); }
-    /// Replaces a file's text at once, as the kernel does.
-    void set(const std::string& path, const std::string& text) const {
-        std::ofstream(folder_.path() / "fresh") << text << "\n";
-        std::filesystem::rename(folder_.path() / "fresh", folder_.path() / path);
-    }
-    [[nodiscard]] std::filesystem::path path() const { return folder_.path(); }
-    [[nodiscard]] std::string settings(const std::string& intervals) const {
-        return "monitors: {sysfs_root: \"" + path().string() + "\", " + intervals + "}\n";
-    }
-
-  private:
-    TempDir folder_;
-};
-
 struct Turn {
     std::string name;
-    std::function<void(const Tree&)> happens;
+    std::function<void(const MachineFolder&)> happens;
     std::string reason;
 };
 void PrintTo(const Turn& turn, std::ostream* out) { *out << turn.name; }
@@ -66,7 +46,7 @@ class PolicyChange : public testing::TestWithParam<Turn> {
         });
     }
 
-    const Tree tree_{test::amd_laptop()};
+    const MachineFolder tree_{test::amd_laptop()};
     std::promise<void> go_on_;
     ScriptedBackend amd_{ScriptedBackend::answering(
         [go_on = go_on_.get_future().share()](Peer& peer, const RecordedRequest&) {
@@ -107,74 +87,19 @@ TEST_P(PolicyChange, LeavesTheRunningStreamAloneAndReroutesNewWork) {
 
 INSTANTIATE_TEST_SUITE_P(
     Critical, PolicyChange,
-    testing::Values(
-        Turn{"Battery",
-             [](const Tree& tree) {
-                 tree.set("class/power_supply/BAT0/capacity", "12");
-                 tree.set("class/power_supply/BAT1/capacity", "12");
-                 tree.set("class/power_supply/ACAD/online", "0");
-             },
-             "battery-12"},
-        Turn{"Heat", [](const Tree& tree) { tree.set("class/hwmon/hwmon6/temp1_input", "95000"); },
-             "thermal-critical-95"}),
+    testing::Values(Turn{"Battery",
+                         [](const MachineFolder& tree) {
+                             tree.set("class/power_supply/BAT0/capacity", "12");
+                             tree.set("class/power_supply/BAT1/capacity", "12");
+                             tree.set("class/power_supply/ACAD/online", "0");
+                         },
+                         "battery-12"},
+                    Turn{"Heat",
+                         [](const MachineFolder& tree) {
+                             tree.set("class/hwmon/hwmon6/temp1_input", "95000");
+                         },
+                         "thermal-critical-95"}),
     [](const auto& one) { return one.param.name; });
-
-/// A processor whose energy is counted, a server on it that answers when the test says so, and
-/// nothing that reads the machine by itself but for the energy of what runs.
-class CountedEnergy : public testing::Test {
-  protected:
-    CountedEnergy() {
-        daemon_.emplace(config_yaml(
-            {backend_yaml("cpu", backend_.port(),
-                          "hardware: cpu\ncharacteristics: {power_watts: 0.001}")},
-            kQuiet + tree_.settings("interval_ms: 3600000, idle_interval_ms: 3600000")));
-        wait_until_known(*daemon_, "cpu");
-    }
-    void count(int joules) const { tree_.set(kCounter, std::to_string(joules) + "000000"); }
-    /// The counter was read twice: what it says now is taken into account.
-    [[nodiscard]] bool is_read() {
-        return opened_.wait_for(tree_.path() / kCounter) &&
-               opened_.wait_for(tree_.path() / kCounter);
-    }
-
-    static constexpr const char* kCounter = "class/powercap/intel-rapl:0/energy_uj";
-    const Tree tree_{test::intel_laptop()};
-    OpenedBelow opened_{tree_.path()};
-    std::promise<void> answer_;
-    ScriptedBackend backend_{ScriptedBackend::answering([answer = answer_.get_future().share()](
-                                                            Peer& peer, const RecordedRequest&) {
-        if (answer.wait_for(std::chrono::minutes(1)) != std::future_status::ready) return;
-        peer.reply(200, R"({"choices":[{"finish_reason":"stop","message":{"content":"x"}}],)"
-                        R"("usage":{"prompt_tokens":1,"completion_tokens":5,"total_tokens":6}})");
-    })};
-    std::optional<TestDaemon> daemon_;
-};
-
-TEST_F(CountedEnergy, IsChargedToTheRequestAndWhatWasDrawnBeforeAndAfterToNobody) {
-    ASSERT_TRUE(opened_.wait_for(tree_.path() / kCounter));  // the first look at the machine
-    count(5000);  // drawn by whatever, while no request runs
-    auto asked = std::async(std::launch::async, [port = daemon_->port()] {
-        return http_post(port, kChat, chat_body());
-    });
-    (void)backend_.wait_for_requests(1);
-    ASSERT_TRUE(is_read());
-    count(5050);
-    ASSERT_TRUE(is_read());
-    ASSERT_TRUE(is_read());  // it stands still: nothing is extrapolated
-    answer_.set_value();
-    const HttpReply reply = asked.get();
-    ASSERT_EQ(reply.status, 200);
-    EXPECT_NEAR(std::stod(reply.header("X-Energy-Joules")), 50, 0.1);
-    count(9000);
-    const auto shown = daemon_->backend("cpu");
-    EXPECT_NEAR(shown->at("joules_per_token").get<double>(), 10, 0.1);
-    EXPECT_EQ(shown->at("energy_source"), "rapl");
-    const std::string metrics = http_get(daemon_->port(), "/metrics").body;
-    const std::string sample = R"(ollama_proxy_energy_joules_total{backend="cpu",source="rapl"} )";
-    const auto at = metrics.find(sample);
-    ASSERT_NE(at, std::string::npos) << metrics;
-    EXPECT_NEAR(std::stod(metrics.substr(at + sample.size())), 50, 0.1);
-}
 
 }  // namespace
 }  // namespace ollama_proxy::support

@@ -190,6 +190,40 @@ TEST(RaspberryPi, IsReadByItsThermalZone) {
     EXPECT_FALSE(snapshot.power.battery);
 }
 
+TEST(AcpiOnly, TheHottestOfItsZonesStandsForTheProcessor) {
+    test::MachineTree tree;
+    tree.add("class/thermal/thermal_zone0", {{"type", "acpitz"}, {"temp", "41000"}});
+    tree.add("class/thermal/thermal_zone1", {{"type", "acpitz"}, {"temp", "58000"}});
+    tree.add("class/thermal/thermal_zone2", {{"type", "iwlwifi_1"}, {"temp", "71000"}});
+    EXPECT_EQ(Machine(tree).look().cpu_temperature_c, 58);
+    // one that speaks for the processor counts before them
+    tree.add("class/thermal/thermal_zone3", {{"type", "soc-thermal"}, {"temp", "44000"}});
+    EXPECT_EQ(Machine(tree).look().cpu_temperature_c, 44);
+}
+
+TEST(IntelArc, WithoutAFirstCounterItsSecondIsTaken) {
+    test::MachineTree tree;
+    const std::string card = "devices/pci0000:00/0000:00:01.0/0000:03:00.0";
+    tree.add_card("card0", card, "xe", "active");
+    tree.add_chip("hwmon3", card,
+                  {{"name", "xe"},
+                   {"temp2_label", "pkg"},
+                   {"temp2_input", "62000"},
+                   {"temp3_label", "vram"},
+                   {"temp3_input", "74000"},
+                   {"energy2_label", "pkg"},
+                   {"energy2_input", "7000000"},
+                   {"fan1_input", "900"}});
+    Machine machine(std::move(tree));
+    const SystemSnapshot snapshot = machine.look();
+    EXPECT_EQ(snapshot.gpu_temperature_c, 62);
+    const Readings readings = read_machine(machine.tree, machine.config.backends);
+    ASSERT_EQ(readings.parts.size(), 1U);
+    ASSERT_TRUE(readings.parts[0].energy);
+    EXPECT_EQ(readings.parts[0].energy->joules, 7);
+    EXPECT_TRUE(readings.parts[0].energy->path.ends_with("/energy2_input"));
+}
+
 TEST(VirtualMachine, KnowsNothingAndSaysSo) {
     Machine machine(test::virtual_machine());
     const SystemSnapshot snapshot = machine.look();

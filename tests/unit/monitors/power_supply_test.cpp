@@ -126,6 +126,19 @@ TEST(PowerSupply, GarbageIsNotKnownAndNeverZero) {
     }
 }
 
+TEST(PowerSupply, AnAdapterThatTalksNonsenseIsNoneAndTheBatterySaysWhatItDoes) {
+    for (const char* garbage : {"", "-1", "3", "9999999", "yes"}) {
+        FakeTree tree = laptop();
+        tree.set(kDir + "AC/online", garbage);
+        EXPECT_FALSE(supply_of(tree).ac) << garbage;
+        EXPECT_EQ(supply_of(tree).on_battery, true) << garbage;
+        tree.set(kDir + "BAT0/status", "Charging");
+        EXPECT_EQ(supply_of(tree).on_battery, false) << garbage;
+        tree.set(kDir + "BAT0/status", garbage);
+        EXPECT_FALSE(supply_of(tree).on_battery) << garbage;
+    }
+}
+
 TEST(PowerSupply, AFailingFileLeavesTheRestKnown) {
     FakeTree tree = laptop();
     tree.fail(kDir + "BAT0/capacity", EIO);
