@@ -65,6 +65,8 @@ debian_packages() {
         echo libgtest-dev libgmock-dev python3 python3-venv
         echo dbus-daemon libglib2.0-bin python3-dbusmock faketime
         node_is_usable || echo nodejs npm
+        # Ubuntu has it as a snap only: there the test in a browser is skipped.
+        [[ ${ID:-} != debian ]] || echo chromium-headless-shell
     fi
     if wants sanitizers; then
         local version

@@ -40,7 +40,6 @@ struct WebSocketLink::Impl {
         stream.set_option(deflate);
         stream.read_message_max(settings.message_bytes);
         stream.auto_fragment(false);
-        stream.text(true);
         stream.control_callback([this, on_close, argument](websocket::frame_type kind, auto) {
             if (kind != websocket::frame_type::close) return;
             // who closes and takes nothing any more must not hold the connection
@@ -111,9 +110,10 @@ std::string_view WebSocketLink::message() const {
     return {static_cast<const char*>(data.data()), data.size()};
 }
 
-awaitable<bool> WebSocketLink::write(std::string_view text) {
+awaitable<bool> WebSocketLink::write(std::string_view data, Kind kind) {
     impl_->stall.expires_after(impl_->settings.write_stall);
-    auto [error, n] = co_await impl_->stream.async_write(asio::buffer(text), kToken);
+    impl_->stream.text(kind == Kind::text);
+    auto [error, n] = co_await impl_->stream.async_write(asio::buffer(data), kToken);
     impl_->stall.disarm();
     co_return !error;
 }

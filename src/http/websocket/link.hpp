@@ -60,8 +60,12 @@ class WebSocketLink {
     /// Valid until the next `read`.
     [[nodiscard]] std::string_view message() const;
 
-    /// Sends one text message. False: the connection ends.
-    [[nodiscard]] boost::asio::awaitable<bool> write(std::string_view text);
+    enum class Kind {
+        text,    ///< valid UTF-8, all that the daemon itself sends
+        binary,  ///< any bytes
+    };
+    /// Sends one message. False: the connection ends.
+    [[nodiscard]] boost::asio::awaitable<bool> write(std::string_view data, Kind kind = Kind::text);
     /// Sends a close frame and waits up to a second for the peer's. At most once.
     [[nodiscard]] boost::asio::awaitable<void> close(CloseCode code, std::string reason);
     /// Ends the connection without a word: whatever is awaited fails.

@@ -4,27 +4,11 @@ import { spawn } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import WebSocket from 'ws';
 import { startDaemon, untilReady } from '../lib/daemon.mjs';
+import { exampleOf } from '../lib/documents.mjs';
 import { backendsOf, startRecorder } from '../lib/recorder.mjs';
 
-/** The example of the project's first README, letter for letter. */
-const EXAMPLE = `const ws = new WebSocket('ws://localhost:8080/v1/stream/ws');
-
-ws.onopen = () => {
-  ws.send(JSON.stringify({
-    request_id: "voice-001",
-    model: "qwen2.5:0.5b",
-    prompt: "Transcribe: Hello world",
-    stream: true,
-    priority: "critical",
-    max_latency_ms: 50
-  }));
-};
-
-ws.onmessage = (event) => {
-  const chunk = JSON.parse(event.data);
-  console.log(\`Token: \${chunk.token}, TTFT: \${chunk.ttft_ms}ms\`);
-};
-`;
+/** The example of the documentation, which is that of the project's first README, letter for letter. */
+const EXAMPLE = exampleOf(new URL('../../../docs/api/websocket.md', import.meta.url));
 
 /** Runs the example, only its port changed, and gives what it printed up to the last message. */
 function runExample(url, WebSocketClass) {
