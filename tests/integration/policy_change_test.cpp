@@ -101,5 +101,26 @@ INSTANTIATE_TEST_SUITE_P(
                          "thermal-critical-95"}),
     [](const auto& one) { return one.param.name; });
 
+TEST(FanLimit, OfQuietCountsAsTheFanTurnsNow) {
+    const MachineFolder tree(test::intel_laptop());  // its one fan cools everything
+    const ScriptedBackend igpu(good_backend());
+    const TestDaemon daemon(config_yaml(
+        {backend_yaml("igpu", igpu.port(), "hardware: igpu\ncharacteristics: {power_watts: 12}")},
+        kQuiet + "efficiency: {default_mode: Quiet}\n" +
+            tree.settings("interval_ms: 100, idle_interval_ms: 100")));
+    wait_until_known(daemon, "igpu");
+    const auto reason_becomes = [&](const std::string& reason) {
+        return eventually([&] {
+            return http_post(daemon.port(), kChat, chat_body()).header("X-Routing-Reason") ==
+                   reason;
+        });
+    };
+    EXPECT_TRUE(reason_becomes("quiet"));  // 40 %
+    tree.set("class/hwmon/hwmon5/pwm1", "105");
+    EXPECT_TRUE(reason_becomes("mode-relaxed"));  // nobody keeps to the limit now
+    tree.set("class/hwmon/hwmon5/pwm1", "90");
+    EXPECT_TRUE(reason_becomes("quiet"));
+}
+
 }  // namespace
 }  // namespace ollama_proxy::support
