@@ -4,6 +4,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include <condition_variable>
 #include <fcntl.h>
 #include <mutex>
 #include <pthread.h>
@@ -19,6 +20,8 @@ namespace {
 
 /// Messages handled before others of this thread get their turn.
 constexpr int kBatch = 64;
+/// A bus that lives has answered by then; one that hangs delays the end by no more than this.
+constexpr Milliseconds kMoment{200};
 
 /// A descriptor of our own for one of the library's: Asio closes what it is given.
 void assign_copy(stream_descriptor& descriptor, int fd) {
@@ -46,10 +49,17 @@ struct BusLink::Waits {
 struct BusLink::Opening : std::enable_shared_from_this<Opening> {
     explicit Opening(BusLink& owner) : link(&owner) {}
 
-    /// Bus thread: nobody waits for the outcome any more.
+    /// Bus thread: nobody waits for the outcome any more, and for the thread but a moment.
     void leave() {
-        std::lock_guard lock(mutex);
+        std::unique_lock lock(mutex);
         link = nullptr;
+        over.wait_for(lock, kMoment, [this] { return is_over; });
+    }
+    /// The opening thread: the last that it does.
+    void end() {
+        std::lock_guard lock(mutex);
+        is_over = true;
+        over.notify_all();
     }
     // the opening thread; the context lives as long as `link` is there
     void deliver(std::unique_ptr<sdbus::IConnection> connection) {
@@ -75,7 +85,9 @@ struct BusLink::Opening : std::enable_shared_from_this<Opening> {
     }
 
     std::mutex mutex;
+    std::condition_variable over;
     BusLink* link;
+    bool is_over = false;
 };
 
 BusLink::BusLink(asio::io_context& context, std::string name, Open open, Owner owner)
@@ -118,6 +130,7 @@ void BusLink::connect() {
         } catch (const sdbus::Error& error) {
             opening->fail(error.getMessage());
         }
+        opening->end();
     }).detach();
 }
 

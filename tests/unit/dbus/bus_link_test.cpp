@@ -3,6 +3,7 @@
 #include "dbus/bus_link.hpp"
 
 #include "support/environment.hpp"
+#include "support/process.hpp"
 #include "support/wait.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -41,10 +42,7 @@ class BusDaemon {
         session_.emplace("DBUS_SESSION_BUS_ADDRESS",
                          std::string(text.data(), static_cast<std::size_t>(got) - 1));
     }
-    ~BusDaemon() {
-        ::kill(pid_, SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
-    }
+    ~BusDaemon() { end(); }
     BusDaemon(const BusDaemon&) = delete;
     BusDaemon& operator=(const BusDaemon&) = delete;
 
@@ -54,6 +52,12 @@ class BusDaemon {
         ::waitpid(pid_, nullptr, WUNTRACED);
     }
 
+    void end() {
+        if (pid_ <= 0) return;
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+        pid_ = -1;
+    }
     void go_on() const { ::kill(pid_, SIGCONT); }
 
   private:
@@ -66,6 +70,12 @@ class HangingBus : public testing::Test {
   protected:
     void SetUp() override {
         if (!daemon_.runs()) GTEST_SKIP() << "no dbus-daemon";
+        threads_ = support::thread_count();
+    }
+    /// A thread that was left behind ends with the bus that it hangs on.
+    void TearDown() override {
+        daemon_.end();
+        EXPECT_TRUE(support::eventually([&] { return support::thread_count() <= threads_; }));
     }
     /// Runs the bus thread's work here until `condition` holds.
     template <class Condition>
@@ -77,6 +87,7 @@ class HangingBus : public testing::Test {
     }
 
     BusDaemon daemon_;
+    std::size_t threads_ = 0;
     boost::asio::io_context context_{1};
     int ups_ = 0;
     int downs_ = 0;
