@@ -17,7 +17,6 @@ END = "<!-- end of what scripts/config-doc.py writes -->\n"
 
 # Keys and sections that are read and checked, and that nothing acts on yet.
 NOT_YET = {
-    "router.hedge",
     "backends[].characteristics.max_tokens_per_second", "stream",
 }
 

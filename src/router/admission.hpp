@@ -63,6 +63,11 @@ class Admission {
 
     /// Takes effect at once; those who wait are asked again.
     void configure(const config::Queue& settings);
+    /// Whether `try_acquire` would give a slot now, waiters aside.
+    [[nodiscard]] bool is_free(const Place& place, Priority level) const {
+        return core_.is_free(place, level);
+    }
+
     /// How many requests may run at once, over all backends; nothing: no limit.
     void limit(std::optional<int> at_once);
     [[nodiscard]] bool is_at_limit() const { return core_.is_at_limit(); }

@@ -103,6 +103,13 @@ void AdmissionCore::settle_all(TimePoint now, Bells& bells) {
     }
 }
 
+bool AdmissionCore::is_free(const Place& place, Priority level) {
+    const SlotRules allowed = rules();
+    return slots_.with(place.backend, [&](const BackendSlots& slots) {
+        return slots.may_take(place.model, place.capacity, level, false, allowed) != SlotKind::none;
+    });
+}
+
 bool AdmissionCore::runs(std::string_view backend, std::string_view model) {
     return slots_.with(backend, [&](const BackendSlots& slots) { return slots.plain(model) > 0; });
 }

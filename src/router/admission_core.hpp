@@ -58,6 +58,8 @@ class AdmissionCore {
     /// more waits. Those who wait already are to be asked again.
     void limit(std::optional<std::size_t> at_once) { limit_.store(at_once.value_or(kNoLimit)); }
     [[nodiscard]] bool is_at_limit() const { return in_flight_.load() >= limit_.load(); }
+    /// Whether a slot is free for this level, waiters aside.
+    [[nodiscard]] bool is_free(const Place& place, Priority level);
     /// Whether something runs on a plain slot of this model there.
     [[nodiscard]] bool runs(std::string_view backend, std::string_view model);
 

@@ -29,6 +29,7 @@ void LearnedModel::add(const Observation& observation, TimePoint now) {
     add_to(cold_ms, observation.cold_ms, kLongestMs, now, kLoading);
     add_to(load_ms, observation.load_ms, kLongestMs, now, kLoading);
     add_to(tokens_per_second, observation.tokens_per_second, kFastest, now, kSpeed);
+    if (observation.warm_ms && *observation.warm_ms >= 0) recent_warm_ms.add(*observation.warm_ms);
     if (observation.failed) errors.add(*observation.failed, now, kErrors);
     used = now;
 }
@@ -70,6 +71,14 @@ LearnedBackend::Estimate LearnedBackend::estimate(std::string_view model, bool c
     const LearnedModel& known = found->second;
     return {known.latency_ms(cold, configured_ms), known.error_share(now),
             known.load_ms.measured()};
+}
+
+std::optional<double> LearnedBackend::first_token_ms(std::string_view model,
+                                                     unsigned percent) const {
+    std::lock_guard lock(mutex_);
+    const auto found = state_.models.find(model);
+    if (found == state_.models.end()) return std::nullopt;
+    return found->second.recent_warm_ms.percentile(percent);
 }
 
 LearnedBackend::Summary LearnedBackend::summary(double configured_ms) const {

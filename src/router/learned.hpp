@@ -1,6 +1,7 @@
 #pragma once
 
 #include "router/ewma.hpp"
+#include "router/recent_times.hpp"
 
 #include <atomic>
 #include <functional>
@@ -29,6 +30,7 @@ struct LearnedModel {
     Ewma load_ms;
     Ewma tokens_per_second;
     ErrorRate errors;
+    RecentTimes recent_warm_ms;  ///< not kept over a restart
     TimePoint used{};
 
     void add(const Observation& observation, TimePoint now);
@@ -76,6 +78,11 @@ class LearnedBackend {
     };
     [[nodiscard]] Estimate estimate(std::string_view model, bool cold, double configured_ms,
                                     TimePoint now) const;
+
+    /// The time to first token of a loaded model that `percent` of the last requests did not
+    /// exceed; nothing while too few were seen.
+    [[nodiscard]] std::optional<double> first_token_ms(std::string_view model,
+                                                       unsigned percent) const;
 
     /// Over all models, for people.
     struct Summary {

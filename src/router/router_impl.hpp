@@ -8,6 +8,7 @@
 #include "router/admission.hpp"
 #include "router/answer_verdict.hpp"
 #include "router/facts.hpp"
+#include "router/hedge_budget.hpp"
 #include "router/learning.hpp"
 #include "router/news_desk.hpp"
 #include "router/response_stream_impl.hpp"
@@ -40,6 +41,7 @@ struct Router::Impl {
     Admission admission;
     AffinityTable affinity;
     RetryBudget retries;
+    HedgeBudget hedges;
     std::atomic<bool> accepting{true};
     NewsDesk news;
     SleepGate sleep;

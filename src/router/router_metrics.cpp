@@ -74,6 +74,14 @@ void BackendMetrics::count_failure(std::string_view reason) {
     family.with({id_, reason}).add();
 }
 
+void BackendMetrics::count_hedge(bool second_won) {
+    static Family<Counter>& family = metrics().counters(
+        "ollama_proxy_hedges_total",
+        "Critical requests that were asked of a second backend, by the first one and who won.",
+        {"backend", "winner"});
+    family.with({id_, second_won ? "second" : "first"}).add();
+}
+
 void observe_queue_wait(Priority priority, double seconds) {
     static const std::array<Histogram*, kPriorities> by_level = [] {
         auto& family = metrics().histograms(

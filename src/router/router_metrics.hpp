@@ -24,6 +24,8 @@ class BackendMetrics {
     void count_decision(Reason reason, config::Mode effective);
     /// One failed attempt; `reason` is one of a few words.
     void count_failure(std::string_view reason);
+    /// A critical request was asked of a second backend too, because this one was late.
+    void count_hedge(bool second_won);
 
   private:
     static constexpr std::size_t kReasons = static_cast<std::size_t>(Reason::mode_name) + 1;

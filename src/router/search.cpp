@@ -29,6 +29,13 @@ void Search::note_decision() {
     }
 }
 
+/// The place that it got need not be the best one.
+void Search::note_chosen(std::uint32_t index) {
+    info_.backend = generation_->backends->backends[index]->id();
+    info_.estimated_latency_ms = ranking_.facts[index].latency_ms;
+    info_.estimated_watts = ranking_.facts[index].watts;
+}
+
 void Search::rank() {
     wanted_.last_served = router_.affinity.last(affinity_, Clock::now());
     router_.rank(*generation_, wanted_, request_.hints, target_, ranking_);
@@ -55,6 +62,8 @@ awaitable<Result<ResponseStream>> Search::run() {
     const auto target = find_target();
     if (!target) co_return target.error();
     info_.mode = config::to_string(router_.policy.load()->effective);
+    const config::Hedge& hedge = generation_->config->router.hedge;
+    if (hedge.enabled) router_.hedges.note_request(hedge.max_percent);
     for (;;) {
         if (!router_.accepting.load(std::memory_order_relaxed)) {
             Error error = make_error(Errc::shutting_down, "the proxy is shutting down");
@@ -92,9 +101,7 @@ awaitable<Result<ResponseStream>> Search::run() {
         observe_queue_wait(request_.hints.priority, (info_.queue_wait_ms - waited_before) / 1000);
         if (router_.sleep.is_closed()) continue;  // it fell asleep while this one waited
         const std::uint32_t index = order_[admitted->place];
-        info_.backend = generation_->backends->backends[index]->id();
-        info_.estimated_latency_ms = ranking_.facts[index].latency_ms;
-        info_.estimated_watts = ranking_.facts[index].watts;
+        note_chosen(index);
         generation_->notes[index]->metrics.count_decision(ranking_.decision.reason,
                                                           router_.policy.load()->effective);
         const TimePoint before = Clock::now();

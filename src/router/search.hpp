@@ -47,8 +47,13 @@ class Search {
     void note_decision();
     void rank();
     Result<void> find_target();
+    [[nodiscard]] Place place_at(std::uint32_t index, TimePoint now) const;
+    [[nodiscard]] std::optional<Clock::duration> wait_at(std::uint32_t index,
+                                                         const Place& place) const;
+    [[nodiscard]] bool is_better_waited_for(const RankedCandidate& cold, TimePoint now) const;
     std::optional<Admitted> choose_places(bool take);
     void note_given_to(std::uint32_t index);
+    void note_chosen(std::uint32_t index);
     boost::asio::awaitable<std::optional<Error>> wait_until_awake();
     std::optional<Admitted> admit_now();
     boost::asio::awaitable<Result<std::optional<Admitted>>> admit();
@@ -57,7 +62,20 @@ class Search {
     boost::asio::awaitable<std::optional<ResponseStream>> ask_preemptibly(Answer& answer);
     boost::asio::awaitable<std::optional<ResponseStream>> attempt(std::uint32_t index,
                                                                   Permit permit);
+    [[nodiscard]] Answer begin(std::uint32_t index, Permit permit);
     boost::asio::awaitable<std::optional<ResponseStream>> ask(Answer& answer);
+    static void charge_on(const boost::asio::any_io_executor& executor, Permit permit);
+
+    struct Race;
+    [[nodiscard]] std::optional<Clock::duration> hedge_after(std::uint32_t index) const;
+    boost::asio::awaitable<std::optional<ResponseStream>> ask_hedged(Answer& answer,
+                                                                     std::uint32_t index,
+                                                                     Clock::duration patience);
+    boost::asio::awaitable<void> run_first(Race& race, Answer& answer, std::uint32_t index);
+    boost::asio::awaitable<void> run_second(Race& race, Clock::duration patience);
+    std::optional<Admitted> free_elsewhere();
+    void note_slow(std::uint32_t index, Clock::duration at_least) const;
+
     static void begin_fill(Answer& answer);
     static bool take_at_hand(Answer& answer);
     bool finish_whole(Answer& answer);
@@ -89,8 +107,6 @@ class Search {
     Clock::duration waited_{};        ///< in the queue, so far
     bool returning_ = false;          ///< it was in the queue before
     bool new_configuration_ = false;  ///< it has to adopt one before it goes on
-    std::string body_with_alias_;
-    std::optional<codec::Api> aliased_api_;  ///< whose body that is
     RetryBudget::Lease lease_;
 
     unsigned attempts_ = 0;  ///< answers and timeouts so far

@@ -2,6 +2,7 @@
 #include "router/search.hpp"
 #include "router/slow_start.hpp"
 #include "router/wait_or_next.hpp"
+#include "router/warm_or_cold.hpp"
 
 #include <boost/asio/this_coro.hpp>
 
@@ -26,6 +27,31 @@ Capacity capacity_of(const upstream::Backend& backend, TimePoint now) {
 
 }  // namespace
 
+Place Search::place_at(std::uint32_t index, TimePoint now) const {
+    const upstream::Backend& backend = *generation_->backends->backends[index];
+    return {backend.id(), wanted_.key(backend.settings().type), capacity_of(backend, now),
+            ranking_.decision.wait_for_target};
+}
+
+std::optional<Clock::duration> Search::wait_at(std::uint32_t index, const Place& place) const {
+    return expected_wait(ranking_.occupancy[index], place.capacity.per_model, applicant_.level);
+}
+
+/// It would have to load the model, and a full backend that has it loaded answers sooner.
+bool Search::is_better_waited_for(const RankedCandidate& cold, TimePoint now) const {
+    const Decision& decision = ranking_.decision;
+    const Standing loading{cold, ranking_.facts[cold.index]};
+    const bool by_score =
+        decision.reason != Reason::latency_relaxed && decision.reason != Reason::mode_relaxed;
+    if (!loading.facts.cold || !by_score || decision.wait_for_target) return false;
+    return std::ranges::any_of(decision.usable, [&](const RankedCandidate& other) {
+        const Place place = place_at(other.index, now);
+        return waiting_beats_loading(loading, {other, ranking_.facts[other.index]},
+                                     wait_at(other.index, place), waited_) &&
+               !router_.admission.is_free(place, applicant_.level);
+    });
+}
+
 /// Puts into `next_places_` where the request would go, best first: the best and what is worth
 /// taking rather than waiting for it. `take`: a slot that is free is taken at once.
 std::optional<Admitted> Search::choose_places(bool take) {
@@ -36,10 +62,8 @@ std::optional<Admitted> Search::choose_places(bool take) {
     const TimePoint now = Clock::now();
     for (const RankedCandidate& candidate : decision.usable) {
         if (!wait_or_next.worth_taking(candidate)) break;
-        const upstream::Backend& backend = *generation_->backends->backends[candidate.index];
-        const Capacity capacity = capacity_of(backend, now);
-        next_places_.push_back({backend.id(), wanted_.key(backend.settings().type), capacity,
-                                decision.wait_for_target});
+        if (is_better_waited_for(candidate, now)) continue;
+        next_places_.push_back(place_at(candidate.index, now));
         next_order_.push_back(candidate.index);
         if (take) {
             auto permit = router_.admission.try_acquire(next_places_.back(), applicant_.level);
@@ -47,8 +71,7 @@ std::optional<Admitted> Search::choose_places(bool take) {
         }
         if (decision.wait_for_target) break;
         wait_or_next.found_full(candidate, ranking_.facts[candidate.index],
-                                expected_wait(ranking_.occupancy[candidate.index],
-                                              capacity.per_model, applicant_.level));
+                                wait_at(candidate.index, next_places_.back()));
     }
     return std::nullopt;
 }
@@ -107,8 +130,6 @@ Result<void> Search::adopt_configuration() {
     tried_ = std::move(tried);
     wanted_ = wanted_of(*generation_->config, request_.api, request_.scan.model);
     wanted_.tried = &tried_;
-    body_with_alias_.clear();
-    aliased_api_.reset();
     return find_target();
 }
 

@@ -22,12 +22,6 @@ constexpr std::size_t kHeldBody = 16 * 1024 * 1024;
 /// A backend whose client left before the first byte goes on with the prompt for about this long.
 constexpr Milliseconds kComputesOn{250};
 
-/// Keeps the slot taken for a while after its request was cancelled.
-void charge_on(const boost::asio::any_io_executor& executor, Permit permit) {
-    auto timer = std::make_shared<boost::asio::steady_timer>(executor, kComputesOn);
-    timer->async_wait([timer, held = std::move(permit)](auto) mutable { held.release(); });
-}
-
 /// As the metrics call it.
 std::string_view word_of(OpenFailure kind) {
     switch (kind) {
@@ -64,12 +58,17 @@ void Search::note_given_to(std::uint32_t index) {
                                found == usable.end() ? 0 : found->score);
 }
 
-awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Permit permit) {
-    const std::shared_ptr<upstream::Backend> backend = generation_->backends->backends[index];
-    const auto executor = co_await boost::asio::this_coro::executor;
+/// Keeps the slot taken for a while after its request was cancelled.
+void Search::charge_on(const boost::asio::any_io_executor& executor, Permit permit) {
+    auto timer = std::make_shared<boost::asio::steady_timer>(executor, kComputesOn);
+    timer->async_wait([timer, held = std::move(permit)](auto) mutable { held.release(); });
+}
+
+/// What is to become the answer of this backend; null when its breaker takes no request now.
+Search::Answer Search::begin(std::uint32_t index, Permit permit) {
+    const std::shared_ptr<upstream::Backend>& backend = generation_->backends->backends[index];
     tried_[index] = true;
-    note_given_to(index);
-    if (!backend->breaker_acquire(Clock::now())) co_return std::nullopt;
+    if (!backend->breaker_acquire(Clock::now())) return nullptr;
     auto answer = std::make_unique<ResponseStream::Impl>();
     answer->api = body_for(*backend).api;
     answer->backend = backend;
@@ -78,11 +77,21 @@ awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Pe
     answer->measured =
         Measurement(generation_->notes[index], model, ranking_.facts[index].cold, Clock::now());
     answer->permit = std::move(permit);
+    if (router_.energy) answer->work = router_.energy->begin(backend->id());
+    return answer;
+}
+
+awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Permit permit) {
+    const auto executor = co_await boost::asio::this_coro::executor;
+    note_given_to(index);
+    Answer answer = begin(index, std::move(permit));
+    if (!answer) co_return std::nullopt;
     const bool preemptible =
         applicant_.level == Priority::best_effort && generation_->config->queue.preempt_best_effort;
-    if (router_.energy) answer->work = router_.energy->begin(backend->id());
+    const auto patience = hedge_after(index);
     try {
         if (preemptible) co_return co_await ask_preemptibly(answer);
+        if (patience) co_return co_await ask_hedged(answer, index, *patience);
         co_return co_await ask(answer);
     } catch (const boost::system::system_error&) {  // cancelled: the client has left
         if (answer && answer->permit.holds()) charge_on(executor, std::move(answer->permit));
@@ -121,12 +130,10 @@ awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
     upstream_request.fields = request_.fields;
     upstream_request.authorization = request_.authorization;
     upstream_request.body = sent.text;
+    std::string body_with_alias;
     if (wanted_.by_alias && sent.scan.model_end > 0) {
-        if (aliased_api_ != sent.api) {
-            body_with_alias_ = codec::replace_model(sent.text, sent.scan, wanted_.model);
-            aliased_api_ = sent.api;
-        }
-        upstream_request.body = body_with_alias_;
+        body_with_alias = codec::replace_model(sent.text, sent.scan, wanted_.model);
+        upstream_request.body = body_with_alias;
     }
     const config::Timeouts& limits = backend->settings().timeouts;
     upstream::ExchangeTimeouts timeouts;
