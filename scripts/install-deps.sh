@@ -78,7 +78,7 @@ debian_packages() {
 
 # A shell for the tests of the GNOME extension, about 140 MB. They are skipped where it cannot be had.
 debian_desktop_packages() {
-    ! wants test || echo gnome-shell gjs gettext libgl1-mesa-dri adwaita-icon-theme fonts-cantarell
+    ! wants test || echo gnome-shell gjs gettext libgl1-mesa-dri librsvg2-common adwaita-icon-theme fonts-cantarell
 }
 
 # 19 is what the presets name and the tree is formatted with; elsewhere the newest that there is.

@@ -58,7 +58,11 @@ class Service {
 
   /** Calls; `done` gets the unpacked answer, or null where none of the right type came, and nothing after destroy(). */
   call(method, parameters, type, done = () => {}) {
-    this._proxy?.call(method, parameters, Gio.DBusCallFlags.NO_AUTO_START, CALL_TIMEOUT_MS, this._cancellable,
+    if (!this._proxy) {
+      done(null);
+      return;
+    }
+    this._proxy.call(method, parameters, Gio.DBusCallFlags.NO_AUTO_START, CALL_TIMEOUT_MS, this._cancellable,
       (proxy, result) => {
         let answer = null;
         try {

@@ -26,6 +26,7 @@ class OllamaProxyIndicator extends QuickSettings.SystemIndicator {
     this._settings = extension.settings;
     this._icons = new Map();
     this._backends = [];
+    this._asking = false;
     this._previous = '';
     this._buildPanel();
     this._tile = new Tile({
@@ -137,8 +138,13 @@ class OllamaProxyIndicator extends QuickSettings.SystemIndicator {
       this._refreshBackends();
   }
 
+  /** One question at a time: a daemon that hangs is not asked again and again. */
   _refreshBackends() {
+    if (this._asking)
+      return;
+    this._asking = true;
     this._daemon.listBackends(backends => {
+      this._asking = false;
       if (!backends)
         return;
       this._backends = backends;

@@ -22,7 +22,7 @@ if [[ ! -x $tree/usr/bin/gnome-shell ]]; then
     echo "making a tree of Debian 13 in $tree" >&2
     mmdebstrap --quiet --variant=apt --mode=root --aptopt='APT::Install-Recommends "false"' \
         --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Check-Date "false"' \
-        --include=ca-certificates,gnome-shell,libgl1-mesa-dri,adwaita-icon-theme,fonts-cantarell,dconf-gsettings-backend \
+        --include=ca-certificates,gnome-shell,libgl1-mesa-dri,librsvg2-common,adwaita-icon-theme,fonts-cantarell,dconf-gsettings-backend \
         trixie "$tree" "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" ||
         skip "no tree of Debian 13 could be made"
 fi
