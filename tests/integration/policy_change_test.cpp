@@ -1,5 +1,5 @@
-// The battery or heat turns critical while a stream runs: a whole daemon over a tree of files that
-// the test edits meanwhile.
+// The battery or heat turns critical while a stream runs, or its device goes: a whole daemon over a
+// tree of files that the test edits meanwhile.
 
 #include "machine_folder.hpp"
 #include "relay_support.hpp"
@@ -100,6 +100,48 @@ INSTANTIATE_TEST_SUITE_P(
                          },
                          "thermal-critical-95"}),
     [](const auto& one) { return one.param.name; });
+
+TEST(Unplugged, ADeviceThatGoesMidStreamCutsItInTheOpenIsUnknownAndOthersServe) {
+    const MachineFolder tree(test::amd_laptop());
+    std::promise<void> unplug;
+    const ScriptedBackend amd(ScriptedBackend::answering(
+        [gone = unplug.get_future().share()](Peer& peer, const RecordedRequest&) {
+            if (gone.wait_for(Milliseconds(0)) != std::future_status::ready) {
+                peer.begin_chunked();
+                peer.chunk(delta("before"));
+                (void)gone.wait_for(std::chrono::minutes(1));
+            }
+            peer.reset();
+        }));
+    const ScriptedBackend npu(good_backend());
+    const TestDaemon daemon(config_yaml(
+        {backend_yaml("amd", amd.port(), "hardware: amd\ncharacteristics: {power_watts: 45}"),
+         backend_yaml("npu", npu.port(), "hardware: npu\ncharacteristics: {power_watts: 3}")},
+        kQuiet + "efficiency: {default_mode: Performance}\nrouter: {auto_optimize: false}\n" +
+            tree.settings("interval_ms: 100, idle_interval_ms: 100")));
+    for (const char* id : {"amd", "npu"}) wait_until_known(daemon, id);
+    ASSERT_TRUE(eventually([&] { return daemon.backend("amd")->at("temperature_c") == 57; }));
+    RawClient client(daemon.port());
+    ASSERT_TRUE(client.send_request("POST", kChat, chat_body(true)));
+    HttpReply stream = client.begin_reply("POST");
+    ASSERT_TRUE(client.read_until(stream, "before"));
+    ASSERT_EQ(stream.header("X-Backend-Used"), "amd");
+
+    for (const char* part :
+         {"class/drm/card0", "class/hwmon/hwmon6", "bus/pci", "devices/pci0000:00/0000:00:01.1"}) {
+        std::filesystem::remove_all(tree.path() / part);
+    }
+    unplug.set_value();
+    while (client.read_piece(stream)) {
+    }
+    EXPECT_FALSE(stream.clean_end);
+    EXPECT_NE(stream.body.find("data: {\"error\":"), std::string::npos) << stream.body;
+    EXPECT_EQ(stream.body.find("[DONE]"), std::string::npos);
+    EXPECT_TRUE(eventually([&] { return daemon.backend("amd")->at("temperature_c").is_null(); }));
+    const HttpReply other = http_post(daemon.port(), kChat, chat_body());
+    EXPECT_EQ(other.status, 200);
+    EXPECT_EQ(other.header("X-Backend-Used"), "npu");
+}
 
 TEST(FanLimit, OfQuietCountsAsTheFanTurnsNow) {
     const MachineFolder tree(test::intel_laptop());  // its one fan cools everything
