@@ -57,6 +57,7 @@ struct WebSocketLink::Impl {
     Settings settings;
     runtime::Deadline stall;
     beast::flat_buffer buffer;
+    std::string sending;    ///< the message that is on its way
     bool read_one = false;  ///< the buffer holds a message that was handed out
 };
 
@@ -110,12 +111,17 @@ std::string_view WebSocketLink::message() const {
     return {static_cast<const char*>(data.data()), data.size()};
 }
 
-awaitable<bool> WebSocketLink::write(std::string_view data, Kind kind) {
-    impl_->stall.expires_after(impl_->settings.write_stall);
-    impl_->stream.text(kind == Kind::text);
-    auto [error, n] = co_await impl_->stream.async_write(asio::buffer(data), kToken);
-    impl_->stall.disarm();
-    co_return !error;
+void WebSocketLink::start_write(std::string data, Kind kind, OnWritten on_written, void* argument) {
+    Impl* impl = impl_.get();
+    impl->sending = std::move(data);
+    impl->stall.expires_after(impl->settings.write_stall);
+    impl->stream.text(kind == Kind::text);
+    impl->stream.async_write(
+        asio::buffer(impl->sending),
+        [impl, on_written, argument](boost::system::error_code error, std::size_t) {
+            impl->stall.disarm();
+            on_written(argument, !error);
+        });
 }
 
 awaitable<void> WebSocketLink::close(CloseCode code, std::string reason) {

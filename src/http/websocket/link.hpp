@@ -64,8 +64,11 @@ class WebSocketLink {
         text,    ///< valid UTF-8, all that the daemon itself sends
         binary,  ///< any bytes
     };
-    /// Sends one message. False: the connection ends.
-    [[nodiscard]] boost::asio::awaitable<bool> write(std::string_view data, Kind kind = Kind::text);
+    /// Begins to send one message: what the kernel takes is sent before this returns.
+    /// `on_written(argument, ok)` follows from the event loop, not ok when the connection ends;
+    /// until then nothing else may be written and this object must live.
+    using OnWritten = void (*)(void* argument, bool ok);
+    void start_write(std::string data, Kind kind, OnWritten on_written, void* argument);
     /// Sends a close frame and waits up to a second for the peer's. At most once.
     [[nodiscard]] boost::asio::awaitable<void> close(CloseCode code, std::string reason);
     /// Ends the connection without a word: whatever is awaited fails.

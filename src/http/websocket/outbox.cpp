@@ -9,7 +9,7 @@ void WebSocketOutbox::push(std::string message) {
     if (shut()) return;
     bytes_ += message.size();
     messages_.push_back(std::move(message));
-    if (waiting_) filled_.notify();
+    pump();
 }
 
 awaitable<void> WebSocketOutbox::room() {
@@ -21,35 +21,52 @@ awaitable<void> WebSocketOutbox::room() {
 void WebSocketOutbox::finish(CloseCode code, std::string reason) {
     if (shut()) return;
     goodbye_ = {code, std::move(reason)};
-    filled_.notify();
+    if (!writing_) idle_.notify();
 }
 
 void WebSocketOutbox::abort() {
     aborted_ = true;
     messages_.clear();
     bytes_ = 0;
-    filled_.notify();
+    if (!writing_) idle_.notify();
     drained_.notify();
 }
 
+/// Gives the link the next message if it has none. Called by who pushes, so that a token goes to
+/// the kernel without a turn of the event loop.
+void WebSocketOutbox::pump() {
+    if (writing_ || !link_ || messages_.empty()) return;
+    std::string message = std::move(messages_.front());
+    messages_.pop_front();
+    writing_ = true;
+    in_flight_ = message.size();
+    link_->start_write(
+        std::move(message), WebSocketLink::Kind::text,
+        [](void* self, bool ok) { static_cast<WebSocketOutbox*>(self)->written(ok); }, this);
+}
+
+void WebSocketOutbox::written(bool ok) {
+    writing_ = false;
+    if (!ok) return abort();
+    if (!aborted_) {
+        const bool was_full = bytes_ >= kLimit;
+        bytes_ -= in_flight_;
+        if (was_full && bytes_ < kLimit) drained_.notify();
+        pump();
+    }
+    if (!writing_ && shut()) idle_.notify();
+}
+
 awaitable<void> WebSocketOutbox::run(WebSocketLink& link) {
+    link_ = &link;
+    pump();
     for (;;) {
-        while (!messages_.empty()) {
-            // taken out first: `abort` empties the queue while this one is on its way
-            const std::string message = std::move(messages_.front());
-            messages_.pop_front();
-            const bool sent = co_await link.write(message);
-            if (!sent) co_return abort();
-            if (aborted_) co_return;
-            const bool was_full = bytes_ >= kLimit;
-            bytes_ -= message.size();
-            if (was_full && bytes_ < kLimit) drained_.notify();
+        if (!writing_ && aborted_) co_return;
+        if (!writing_ && goodbye_) {
+            aborted_ = true;  // the close frame is the last one
+            co_return co_await link.close(goodbye_->code, goodbye_->reason);
         }
-        if (aborted_) co_return;
-        if (goodbye_) co_return co_await link.close(goodbye_->code, goodbye_->reason);
-        waiting_ = true;
-        co_await filled_.wait();
-        waiting_ = false;
+        co_await idle_.wait();
     }
 }
 

@@ -21,9 +21,10 @@ class WebSocketOutbox {
     static constexpr std::size_t kLimit = 256 * 1024;
 
     explicit WebSocketOutbox(const boost::asio::any_io_executor& executor)
-        : filled_(executor), drained_(executor) {}
+        : idle_(executor), drained_(executor) {}
 
-    /// Queues a message; never waits. Dropped once the outbox is shut.
+    /// Queues a message, or sends it at once where nothing is before it; never waits. Dropped once
+    /// the outbox is shut.
     void push(std::string message);
     /// Waits until there is room for more, or until nothing will be sent any more.
     /// Cancelling (total) throws operation_aborted.
@@ -35,10 +36,13 @@ class WebSocketOutbox {
     void abort();
     [[nodiscard]] bool shut() const { return goodbye_.has_value() || aborted_; }
 
-    /// Sends until `finish` or `abort`, or until the connection breaks. The link must outlive it.
+    /// Sends until `finish` or `abort`, or until the connection breaks, and returns when nothing is
+    /// on its way any more. Not to be cancelled. The link must outlive it.
     [[nodiscard]] boost::asio::awaitable<void> run(WebSocketLink& link);
 
   private:
+    void pump();
+    void written(bool ok);
     struct Goodbye {
         CloseCode code;
         std::string reason;
@@ -47,8 +51,10 @@ class WebSocketOutbox {
     std::size_t bytes_ = 0;
     std::optional<Goodbye> goodbye_;
     bool aborted_ = false;
-    bool waiting_ = false;  ///< the writer has nothing to do
-    Wake filled_;
+    bool writing_ = false;  ///< the link has a message of `in_flight_` bytes
+    std::size_t in_flight_ = 0;
+    WebSocketLink* link_ = nullptr;
+    Wake idle_;
     Wake drained_;
 };
 

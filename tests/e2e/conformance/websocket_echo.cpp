@@ -10,6 +10,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <cstdio>
@@ -49,6 +50,26 @@ awaitable<std::optional<http::Upgrade>> read_handshake(tcp::socket& socket) {
 
 void on_close(void*) {}
 
+struct Sending {
+    asio::steady_timer ended;
+    std::optional<bool> ok;
+};
+
+/// The message that was just read.
+awaitable<bool> send(WebSocketLink& link, runtime::Worker& worker, WebSocketLink::Kind kind) {
+    Sending sending{asio::steady_timer(worker.context(), Clock::time_point::max()), {}};
+    link.start_write(
+        std::string(link.message()), kind,
+        [](void* argument, bool ok) {
+            auto& waiting = *static_cast<Sending*>(argument);
+            waiting.ok = ok;
+            waiting.ended.cancel();
+        },
+        &sending);
+    while (!sending.ok) co_await sending.ended.async_wait(kToken);
+    co_return *sending.ok;
+}
+
 awaitable<void> echo(tcp::socket socket, runtime::Worker& worker, bool deflate) {
     socket.set_option(tcp::no_delay(true));
     auto upgrade = co_await read_handshake(socket);
@@ -66,7 +87,7 @@ awaitable<void> echo(tcp::socket socket, runtime::Worker& worker, bool deflate) 
         if (read != WebSocketLink::Read::text && read != WebSocketLink::Read::binary) co_return;
         const auto kind = read == WebSocketLink::Read::text ? WebSocketLink::Kind::text
                                                             : WebSocketLink::Kind::binary;
-        const bool sent = co_await link.write(link.message(), kind);
+        const bool sent = co_await send(link, worker, kind);
         if (!sent) co_return;
     }
 }

@@ -7,6 +7,7 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include <future>
+#include <map>
 
 namespace ollama_proxy::grpc_tests {
 namespace {
@@ -185,6 +186,45 @@ TEST(GrpcLimits, MetadataOverTheHeaderLimitsIsResourceExhausted) {
     const Status many = list(120, "v");
     EXPECT_EQ(many.error_code(), StatusCode::RESOURCE_EXHAUSTED) << many.error_message();
     EXPECT_TRUE(list(80, "v").ok());
+}
+
+/// What the server says in its first frame, by number (RFC 9113, 6.5).
+std::map<int, std::uint32_t> settings_of(std::uint16_t port) {
+    constexpr std::size_t kFrameHead = 9;
+    constexpr std::size_t kSetting = 6;
+    support::Socket socket = support::Socket::connect(port);
+    socket.send(std::string_view("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x4\0\0\0\0\0", 33));
+    std::string bytes;
+    const auto number = [&](std::size_t at, std::size_t size) {
+        std::uint32_t out = 0;
+        for (std::size_t i = at; i < at + size; ++i) {
+            out = out << 8 | static_cast<unsigned char>(bytes[i]);
+        }
+        return out;
+    };
+    const support::TimePoint end = support::Clock::now() + support::kPatience;
+    while (bytes.size() < kFrameHead || bytes.size() < kFrameHead + number(0, 3)) {
+        const std::string more = socket.receive(end);
+        if (more.empty()) return {};
+        bytes += more;
+    }
+    std::map<int, std::uint32_t> settings;
+    const std::size_t size = kFrameHead + number(0, 3);
+    for (std::size_t at = kFrameHead; at < size; at += kSetting) {
+        settings[static_cast<int>(number(at, 2))] = number(at + 2, 4);
+    }
+    return settings;
+}
+
+TEST(GrpcLimits, StreamsOfAConnectionAndItsMetadataAreLimitedInTheFirstFrame) {
+    const TestDaemon daemon(support::config_yaml({}, kGrpcOn));
+    constexpr int kMaxConcurrentStreams = 3;
+    constexpr int kMaxHeaderListSize = 6;
+    const auto settings = settings_of(daemon.grpc_port());
+    ASSERT_TRUE(settings.contains(kMaxConcurrentStreams));
+    EXPECT_EQ(settings.at(kMaxConcurrentStreams), 256U);
+    ASSERT_TRUE(settings.contains(kMaxHeaderListSize));
+    EXPECT_EQ(settings.at(kMaxHeaderListSize), 2U * 16384) << "our gate refuses at half of it";
 }
 
 TEST(GrpcLimits, TheRateOfAClientCountsOverBothPorts) {
