@@ -149,7 +149,9 @@ put "$data/icons/hicolor/symbolic/apps/$app-symbolic.svg" <"$root/gnome-extensio
 type=notify
 systemd=$(systemctl --version 2>/dev/null | grep -oE -m 1 '[0-9]+' | head -n 1 || true)
 ((${systemd:-0} < 253)) || type=notify-reload
-sed -e "s|@CMAKE_INSTALL_FULL_BINDIR@/ollama-proxy|$binary|" -e "s|^Type=notify$|Type=$type|" \
+reload=''
+[[ $type = notify ]] || reload='/^ExecReload=/d' # systemd sends the signal itself then
+sed -e "s|@CMAKE_INSTALL_FULL_BINDIR@/ollama-proxy|$binary|" -e "s|^Type=notify$|Type=$type|" -e "$reload" \
     "$root/systemd/$app.service.in" | put "$data/systemd/user/$app.service"
 put "$data/systemd/user/$app.socket" <"$root/systemd/$app.socket"
 for service in "${services[@]}"; do

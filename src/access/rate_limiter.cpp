@@ -5,6 +5,12 @@
 
 namespace ollama_proxy::access {
 
+void RateLimiter::configure(const config::RateLimit& settings) {
+    std::lock_guard lock(mutex_);
+    settings_ = settings;
+    enabled_.store(settings.enabled, std::memory_order_relaxed);
+}
+
 double RateLimiter::level(const Bucket& bucket, TimePoint now) const {
     const double seconds = std::chrono::duration<double>(now - bucket.at).count();
     return std::min<double>(settings_.burst, bucket.tokens + seconds * settings_.rate);
@@ -18,7 +24,7 @@ void RateLimiter::forget_full(TimePoint now) {
 }
 
 int RateLimiter::take(const std::string& client, TimePoint now) {
-    if (!settings_.enabled) return 0;
+    if (!enabled_.load(std::memory_order_relaxed)) return 0;
     std::lock_guard lock(mutex_);
     if (buckets_.size() >= kMaxClients) forget_full(now);
     auto [at, is_new] = buckets_.try_emplace(client, Bucket{double(settings_.burst), now});

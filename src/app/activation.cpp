@@ -3,6 +3,7 @@
 #include <systemd/sd-daemon.h>
 
 #include <cstring>
+#include <ctime>
 #include <sys/socket.h>
 
 namespace ollama_proxy::app {
@@ -37,6 +38,14 @@ Result<Activation> take_activation(std::optional<std::uint16_t> grpc_port) {
 
 void notify_ready(const std::string& status) {
     sd_notify(0, ("READY=1\nSTATUS=" + status).c_str());
+}
+void notify_reloading() {
+    // of the clock that systemd compares with, not of ours
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    constexpr std::int64_t kMicroseconds = 1'000'000;
+    const std::int64_t at = now.tv_sec * kMicroseconds + now.tv_nsec / 1000;
+    sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(at)).c_str());
 }
 void notify_stopping() { sd_notify(0, "STOPPING=1\nSTATUS=finishing requests in progress"); }
 void notify_alive() { sd_notify(0, "WATCHDOG=1"); }

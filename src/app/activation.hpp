@@ -24,6 +24,8 @@ struct Activation {
 
 /// Says to systemd (NOTIFY_SOCKET) what the daemon is about; nothing happens without one.
 void notify_ready(const std::string& status);
+/// The configuration is being read again; `notify_ready` follows, whatever comes of it.
+void notify_reloading();
 void notify_stopping();
 void notify_alive();
 

@@ -8,6 +8,7 @@
 #include "ollama_proxy/monitors/resource_monitor.hpp"
 #include "ollama_proxy/router/router.hpp"
 #include "ollama_proxy/runtime/worker_pool.hpp"
+#include "ollama_proxy/upstream/exchange.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -17,6 +18,7 @@
 #include <boost/asio/use_future.hpp>
 
 #include <algorithm>
+#include <future>
 #include <pthread.h>
 #include <thread>
 
@@ -111,6 +113,23 @@ std::vector<asio::ip::tcp::endpoint> Daemon::endpoints() const { return impl_->s
 
 std::vector<asio::ip::tcp::endpoint> Daemon::grpc_endpoints() const {
     return impl_->grpc.endpoints();
+}
+
+void Daemon::reload(std::shared_ptr<const config::Config> config) {
+    if (!impl_->control_thread.joinable()) return;
+    std::packaged_task<void()> swap([impl = impl_.get(), config = std::move(config)] {
+        impl->monitor.configure(config);  // before the router: it charges new backends at once
+        impl->router.reload(config);
+        impl->efficiency.set_config(config);
+        impl->limits->configure(config->server);
+        impl->server.reload(config);
+        impl->grpc.reload(config);
+        impl->bus.reload();
+    });
+    asio::post(impl_->control, std::move(swap)).get();  // Asio makes a future of such a task
+    for (std::size_t i = 0; i < impl_->workers.size(); ++i) {
+        asio::post(impl_->workers.worker(i).context(), upstream::drop_retired_connections);
+    }
 }
 
 void Daemon::stop(Milliseconds grace) {

@@ -34,6 +34,11 @@ class Daemon {
     /// The same for gRPC; empty also where it is off or this build has none.
     [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> grpc_endpoints() const;
 
+    /// Brings a configuration into force without interrupting anything: requests that a backend has
+    /// got already end as they began. What `config::keys_that_need_restart` names must be as it
+    /// was. Returns when every new request sees it. Nothing happens when it does not run.
+    void reload(std::shared_ptr<const config::Config> config);
+
     /// Refuses new requests, gives those in progress `grace`, then ends them. Returns when no
     /// thread of it is left. Nothing happens when it does not run.
     void stop(Milliseconds grace);

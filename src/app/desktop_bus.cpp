@@ -21,6 +21,7 @@ DesktopBus::DesktopBus(router::Router& router, efficiency::Controller& controlle
 
 bool DesktopBus::is_built_in() { return true; }
 void DesktopBus::start() { impl_->service.start(); }
+void DesktopBus::reload() { impl_->service.reload(); }
 void DesktopBus::stop() { impl_->service.stop(); }
 
 #else
@@ -32,6 +33,7 @@ DesktopBus::DesktopBus(router::Router&, efficiency::Controller&, monitors::Resou
 
 bool DesktopBus::is_built_in() { return false; }
 void DesktopBus::start() {}
+void DesktopBus::reload() {}
 void DesktopBus::stop() {}
 
 #endif

@@ -21,6 +21,7 @@ class DesktopBus {
 
     [[nodiscard]] static bool is_built_in();
     void start();
+    void reload();
     void stop();
 
   private:

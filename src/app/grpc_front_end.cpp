@@ -28,6 +28,9 @@ std::vector<asio::ip::tcp::endpoint> GrpcFrontEnd::endpoints() const {
     return impl_->server.endpoints();
 }
 void GrpcFrontEnd::start() { impl_->server.start(); }
+void GrpcFrontEnd::reload(std::shared_ptr<const config::Config> config) {
+    impl_->server.reload(std::move(config));
+}
 void GrpcFrontEnd::stop_accepting() { impl_->server.stop_accepting(); }
 asio::awaitable<void> GrpcFrontEnd::stop(Milliseconds grace) { return impl_->server.stop(grace); }
 
@@ -43,6 +46,7 @@ bool GrpcFrontEnd::is_built_in() { return false; }
 std::optional<Error> GrpcFrontEnd::listen(const std::vector<int>&) { return std::nullopt; }
 std::vector<asio::ip::tcp::endpoint> GrpcFrontEnd::endpoints() const { return {}; }
 void GrpcFrontEnd::start() {}
+void GrpcFrontEnd::reload(std::shared_ptr<const config::Config>) {}
 void GrpcFrontEnd::stop_accepting() {}
 asio::awaitable<void> GrpcFrontEnd::stop(Milliseconds) { co_return; }
 

@@ -32,6 +32,7 @@ class GrpcFrontEnd {
     [[nodiscard]] std::optional<Error> listen(const std::vector<int>& handed_over);
     [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> endpoints() const;
     void start();
+    void reload(std::shared_ptr<const config::Config> config);
     void stop_accepting();
     [[nodiscard]] boost::asio::awaitable<void> stop(Milliseconds grace);
 

@@ -2,24 +2,24 @@
 
 #include "app/activation.hpp"
 #include "app/daemon.hpp"
-#include "app/demo_machine.hpp"
-#include "app/discovery.hpp"
 #include "app/grpc_front_end.hpp"
 #include "app/load_configuration.hpp"
+#include "app/local_backends.hpp"
+#include "app/reloader.hpp"
 #include "app/stop_signals.hpp"
 #include "ollama_proxy/telemetry/access_log.hpp"
 #include "ollama_proxy/telemetry/log.hpp"
 
-#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <sys/resource.h>
+#include <system_error>
 
 namespace ollama_proxy::app {
 namespace {
-
-constexpr std::chrono::milliseconds kDiscoveryLimit{300};
 
 /// Log threads for the time of serving; what is queued is written before they end.
 class Logs {
@@ -44,14 +44,6 @@ void raise_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-std::string enabled_default(const config::Config& config) {
-    const std::string& wanted = config.router.default_backend;
-    const bool known =
-        std::any_of(config.backends.begin(), config.backends.end(),
-                    [&](const config::Backend& backend) { return backend.id == wanted; });
-    return known ? wanted : "";
-}
-
 void warn_when_open_to_all(const config::Config& config,
                            const std::vector<boost::asio::ip::tcp::endpoint>& endpoints) {
     if (config.server.auth.enabled) return;
@@ -65,35 +57,45 @@ void warn_when_open_to_all(const config::Config& config,
     }
 }
 
+/// The configuration as it can come into force.
+config::LoadResult complete(config::LoadResult loaded, LocalBackends& local) {
+    if (!loaded) return loaded;
+    auto config = std::make_shared<config::Config>(*loaded.config);
+    for (std::string& warning : local.fill_in(*config)) {
+        loaded.warnings.push_back(std::move(warning));
+    }
+    loaded.config = std::move(config);
+    return loaded;
+}
+
+/// The file that a configuration was read from; nothing for the built-in defaults.
+std::optional<std::string> file_of(const config::Config& config) {
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(config.source, ignored)) return std::nullopt;
+    return config.source;
+}
+
 }  // namespace
 
 int serve(const Options& options, const config::Environment& environment) {
-    const config::LoadResult loaded = load_configuration(options, environment);
+    config::LoadResult loaded = load_configuration(options, environment);
     if (!loaded) {
         for (const config::Problem& problem : loaded.problems) {
             std::fprintf(stderr, "%s\n", problem.to_string().c_str());
         }
         return 1;
     }
+    // a reload reads the same file, even where another would be found first by then
+    Options again = options;
+    again.config = file_of(*loaded.config);
+    auto watch = again.config ? std::make_unique<FileWatch>(*again.config) : nullptr;
     StopSignals signals;  // before every thread
     raise_descriptor_limit();
-    auto config = std::make_shared<config::Config>(*loaded.config);
-    const Logs logs(config->logging);
+    const Logs logs(loaded.config->logging);
 
-    std::optional<DemoMachine> demo;
-    bool nobody_found = false;
-    if (options.demo) {
-        config->backends = demo.emplace().backends();
-        config->discover_local = false;
-    } else if (config->discover_local) {
-        Discovery discovery =
-            discover_local(kUsualPorts, config->server.http_port, kDiscoveryLimit);
-        config->backends = std::move(discovery.backends);
-        nobody_found = !discovery.found;
-    }
-    // Validation could not know the ids of backends that are only found now.
-    const std::string named = config->router.default_backend;
-    config->router.default_backend = enabled_default(*config);
+    LocalBackends local(options.demo);
+    loaded = complete(std::move(loaded), local);
+    const auto config = loaded.config;
 
     auto activation = take_activation(config->server.grpc_port);
     if (!activation) {
@@ -116,21 +118,27 @@ int serve(const Options& options, const config::Environment& environment) {
     if (config->server.grpc_port && !GrpcFrontEnd::is_built_in()) {
         telemetry::log_warn("this build has no gRPC: server.grpc_port is not served");
     }
-    if (named != config->router.default_backend) {
-        telemetry::log_warn("router.default_backend names no backend that is there",
-                            {{"id", named}});
-    }
-    if (nobody_found) {
-        telemetry::log_warn(
-            "no Ollama answers on localhost:11434..11437 yet: start Ollama, or write a "
-            "configuration that names your backends, or run ollama-proxy --demo");
-    }
 
-    const int signal = signals.wait();
+    std::atomic<Milliseconds> grace{config->server.shutdown_grace};
+    int signal = 0;
+    {
+        Reloader reloader({[&] { return complete(load_configuration(again, environment), local); },
+                           [&](const std::shared_ptr<const config::Config>& now) {
+                               daemon.reload(now);
+                               telemetry::reconfigure_logging(now->logging);
+                               if (now->logging.access_log) telemetry::start_access_log();
+                               grace = now->server.shutdown_grace;
+                               return first_line(*now, endpoints, daemon.grpc_endpoints());
+                           }},
+                          config, std::move(watch));
+        signals.on_hangup([&] { reloader.request(); });
+        signal = signals.wait();
+        signals.on_hangup({});
+    }
     notify_stopping();
     telemetry::log_info("stopping: requests in progress may finish, a second signal ends at once",
                         {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
-    daemon.stop(config->server.shutdown_grace);
+    daemon.stop(grace.load());
     return 0;
 }
 

@@ -1,10 +1,9 @@
 #include "app/stop_signals.hpp"
 
-#include "ollama_proxy/telemetry/log.hpp"
-
 #include <csignal>
 #include <pthread.h>
 #include <unistd.h>
+#include <utility>
 
 namespace ollama_proxy::app {
 namespace {
@@ -38,6 +37,12 @@ StopSignals::~StopSignals() {
 
 int StopSignals::wait() { return first_.get_future().get(); }
 
+void StopSignals::on_hangup(std::function<void()> hear) {
+    std::lock_guard lock(mutex_);
+    on_hangup_ = std::move(hear);
+    if (on_hangup_ && std::exchange(hung_up_, false)) on_hangup_();
+}
+
 void StopSignals::take() {
     pthread_setname_np(pthread_self(), "signals");
     const sigset_t set = handled_signals();
@@ -46,9 +51,9 @@ void StopSignals::take() {
         if (sigwait(&set, &signal) != 0) continue;
         if (done_) return;
         if (signal == SIGHUP) {
-            telemetry::log_warn(
-                "the configuration is read at start only; restart the daemon to change it",
-                {{"signal", "SIGHUP"}});
+            std::lock_guard lock(mutex_);
+            hung_up_ = !on_hangup_;
+            if (on_hangup_) on_hangup_();
             continue;
         }
         if (stopping) ::_exit(kBySignal + signal);

@@ -50,6 +50,9 @@ Field<Config> backends_field() {
         config.discover_local = false;
         inner(reader, node, key, config);
     };
+    field.compare = [](const std::string&, const Config& running, Config& read, Changes& out) {
+        compare_backends(running.backends, read.backends, out);
+    };
     return field;
 }
 

@@ -21,7 +21,7 @@ Field<Router> aliases_field() {
         const auto given = reader.string_map(*node, key);
         if (given) router.aliases = {given->begin(), given->end()};
     };
-    return field;
+    return std::move(field).holds(&Router::aliases);
 }
 
 }  // namespace

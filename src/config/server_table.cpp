@@ -1,6 +1,8 @@
 #include "config/api_key.hpp"
 #include "config/tables.hpp"
 
+#include <algorithm>
+
 namespace ollama_proxy::config {
 namespace {
 
@@ -24,6 +26,13 @@ Field<Auth> api_keys_field() {
     auto drafts = list<Drafts, ApiKeyDraft>("api_keys", &Drafts::keys, api_key_table(), {});
     Field<Auth> field{"api_keys", drafts.info, {}};
     field.children = drafts.children;
+    field.compare = [](const std::string& key, const Auth& running, Auth& now, Changes& out) {
+        const auto same = [](const ApiKey& a, const ApiKey& b) {
+            return a.name == b.name && a.sha256 == b.sha256 && a.permissions == b.permissions;
+        };
+        compare_value(key, running.api_keys, now.api_keys,
+                      std::ranges::equal(running.api_keys, now.api_keys, same), out);
+    };
     field.read = [](Reader& reader, const Node* node, const std::string& key, Auth& auth) {
         Drafts read;
         const std::size_t problems_before = reader.problems.size();
@@ -46,7 +55,7 @@ Field<Server> host_field() {
             server.host = *std::move(hosts);
         }
     };
-    return field;
+    return std::move(field).holds(&Server::host);
 }
 
 Field<Server> grpc_port_field() {

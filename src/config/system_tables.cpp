@@ -56,6 +56,11 @@ Table<ModeOverride> mode_table() {
             count("max_concurrency", &ModeOverride::max_concurrency)};
 }
 
+ModeOverride override_of(const Efficiency& efficiency, Mode mode) {
+    const auto found = efficiency.modes.find(mode);
+    return found == efficiency.modes.end() ? ModeOverride{} : found->second;
+}
+
 Table<Efficiency> modes_table() {
     Table<Efficiency> table;
     for (const Mode mode : {Mode::performance, Mode::balanced, Mode::efficiency, Mode::quiet,
@@ -71,6 +76,12 @@ Table<Efficiency> modes_table() {
         };
         field.children = [](const std::string& key, std::vector<KeyInfo>& out) {
             describe_table(mode_table(), key, out);
+        };
+        field.compare = [mode](const std::string& key, const Efficiency& running,
+                               Efficiency& read_now, Changes& out) {
+            const ModeOverride before = override_of(running, mode);
+            ModeOverride after = override_of(read_now, mode);
+            compare_value(key, before, after, before == after, out);
         };
         table.push_back(std::move(field));
     }
@@ -117,6 +128,8 @@ Table<Efficiency> efficiency_table() {
     modes.children = [](const std::string& key, std::vector<KeyInfo>& out) {
         describe_table(modes_table(), key, out);
     };
+    modes.compare = [](const std::string& key, const Efficiency& running, Efficiency& now,
+                       Changes& out) { compare_table(modes_table(), key, running, now, out); };
     return {word("default_mode", &Efficiency::default_mode, parse_mode,
                  {"Performance", "Balanced", "Efficiency", "Quiet", "Auto", "UltraEfficiency"}),
             boolean("strict", &Efficiency::strict), boolean("remember", &Efficiency::remember),

@@ -3,6 +3,7 @@
 #include "config/node.hpp"
 #include "config/reader.hpp"
 #include "config/suggest.hpp"
+#include "ollama_proxy/config/changes.hpp"
 #include "ollama_proxy/config/load.hpp"
 #include "ollama_proxy/config/words.hpp"
 
@@ -16,22 +17,39 @@
 #include <vector>
 
 /// The parser is a table per section: key -> member, type and range. Reading a file, applying the
-/// environment, the list of known keys and the "did you mean" all come from the same rows.
+/// environment, comparing two configurations, the list of known keys and the "did you mean" all
+/// come from the same rows.
 namespace ollama_proxy::config {
 
 inline constexpr std::int64_t kMaxCount = 1'000'000;
 inline constexpr std::int64_t kMaxMilliseconds = 86'400'000;
 inline constexpr std::int64_t kMaxBytes = std::int64_t{1} << 40;
 
+/// Whether a key is one of `keys_that_need_restart`.
+[[nodiscard]] bool needs_restart(std::string_view key);
+
+/// One value of two configurations; see `take_over_running`.
+template <class V>
+void compare_value(const std::string& key, const V& running, V& read, bool same, Changes& out) {
+    if (same) return;
+    out.keys.push_back(key);
+    if (!needs_restart(key)) return;
+    out.need_restart.push_back(key);
+    read = running;
+}
+
 template <class T>
 struct Field {
     using Read = std::function<void(Reader&, const Node*, const std::string& key, T&)>;
     using Describe = std::function<void(const std::string& key, std::vector<KeyInfo>&)>;
+    using Compare =
+        std::function<void(const std::string& key, const T& running, T& read, Changes& out)>;
 
     std::string_view name;
     KeyInfo info;             ///< type and range; the path is filled in by `describe`
     Read read;                ///< node is null only for a section that the file lacks
     Describe children{};      ///< of sections and lists
+    Compare compare{};        ///< of all but hidden keys and those within lists
     bool section = false;     ///< read even when absent: the environment may set keys inside
     bool hidden = false;      ///< an older spelling: accepted, not listed
     bool loose_name = false;  ///< case and separators of the name do not matter
@@ -49,8 +67,21 @@ struct Field {
         loose_name = true;
         return std::move(*this);
     }
+    /// Its value is this member.
+    template <class M>
+    Field holds(M T::* member) && {
+        compare = [member](const std::string& key, const T& running, T& now, Changes& out) {
+            compare_value(key, running.*member, now.*member, running.*member == now.*member, out);
+        };
+        return std::move(*this);
+    }
     /// Sets a flag when the key is given.
     Field marks(bool T::* flag) && {
+        compare = [inner = std::move(compare), flag](const std::string& key, const T& running,
+                                                     T& now, Changes& out) {
+            if (running.*flag == now.*flag) return inner(key, running, now, out);
+            out.keys.push_back(key);
+        };
         read = [inner = std::move(read), flag](Reader& reader, const Node* node,
                                                const std::string& key, T& object) {
             inner(reader, node, key, object);
@@ -128,6 +159,14 @@ void read_table(const Table<T>& table, Reader& reader, const Node* node, const s
 }
 
 template <class T>
+void compare_table(const Table<T>& table, const std::string& key, const T& running, T& read,
+                   Changes& out) {
+    for (const Field<T>& field : table) {
+        if (!field.hidden) field.compare(join_key(key, field.name), running, read, out);
+    }
+}
+
+template <class T>
 void describe_table(const Table<T>& table, const std::string& key, std::vector<KeyInfo>& out) {
     for (const Field<T>& field : table) {
         if (field.hidden) continue;
@@ -142,27 +181,29 @@ void describe_table(const Table<T>& table, const std::string& key, std::vector<K
 
 template <class T>
 Field<T> boolean(std::string_view name, bool T::* member) {
-    return {name,
-            {{}, "boolean", {}, {}, {}},
-            [member](Reader& reader, const Node* node, const std::string& key, T& object) {
-                if (const auto value = reader.boolean(*node, key)) object.*member = *value;
-            }};
+    return Field<T>{name,
+                    {{}, "boolean", {}, {}, {}},
+                    [member](Reader& reader, const Node* node, const std::string& key, T& object) {
+                        if (const auto value = reader.boolean(*node, key)) object.*member = *value;
+                    }}
+        .holds(member);
 }
 
 /// A count; `M` is any unsigned or signed member, or an optional of one.
 template <class T, class M>
 Field<T> integer(std::string_view name, M T::* member, std::int64_t low, std::int64_t high) {
-    return {name,
-            {{}, "integer", static_cast<double>(low), static_cast<double>(high), {}},
-            [=](Reader& reader, const Node* node, const std::string& key, T& object) {
-                if (const auto value = reader.integer(*node, key, low, high)) {
-                    if constexpr (std::is_arithmetic_v<M>) {
-                        object.*member = static_cast<M>(*value);
-                    } else {
-                        object.*member = static_cast<typename M::value_type>(*value);
-                    }
-                }
-            }};
+    return Field<T>{name,
+                    {{}, "integer", static_cast<double>(low), static_cast<double>(high), {}},
+                    [=](Reader& reader, const Node* node, const std::string& key, T& object) {
+                        if (const auto value = reader.integer(*node, key, low, high)) {
+                            if constexpr (std::is_arithmetic_v<M>) {
+                                object.*member = static_cast<M>(*value);
+                            } else {
+                                object.*member = static_cast<typename M::value_type>(*value);
+                            }
+                        }
+                    }}
+        .holds(member);
 }
 
 template <class T, class M>
@@ -172,13 +213,14 @@ Field<T> count(std::string_view name, M T::* member, std::int64_t low = 1) {
 
 template <class T>
 Field<T> duration(std::string_view name, milliseconds T::* member, std::int64_t low = 1) {
-    return {name,
-            {{}, "integer", static_cast<double>(low), double{kMaxMilliseconds}, {}},
-            [=](Reader& reader, const Node* node, const std::string& key, T& object) {
-                if (const auto value = reader.integer(*node, key, low, kMaxMilliseconds)) {
-                    object.*member = milliseconds(*value);
-                }
-            }};
+    return Field<T>{name,
+                    {{}, "integer", static_cast<double>(low), double{kMaxMilliseconds}, {}},
+                    [=](Reader& reader, const Node* node, const std::string& key, T& object) {
+                        if (const auto value = reader.integer(*node, key, low, kMaxMilliseconds)) {
+                            object.*member = milliseconds(*value);
+                        }
+                    }}
+        .holds(member);
 }
 
 /// A timer that repeats: never faster than ten times a second.
@@ -190,51 +232,57 @@ Field<T> interval(std::string_view name, milliseconds T::* member) {
 /// `M` is double or optional<double>.
 template <class T, class M>
 Field<T> number(std::string_view name, M T::* member, double low, double high) {
-    return {name,
-            {{}, "number", low, high, {}},
-            [=](Reader& reader, const Node* node, const std::string& key, T& object) {
-                if (const auto value = reader.number(*node, key, low, high)) {
-                    object.*member = *value;
-                }
-            }};
+    return Field<T>{name,
+                    {{}, "number", low, high, {}},
+                    [=](Reader& reader, const Node* node, const std::string& key, T& object) {
+                        if (const auto value = reader.number(*node, key, low, high)) {
+                            object.*member = *value;
+                        }
+                    }}
+        .holds(member);
 }
 
 /// `M` is a string or a path.
 template <class T, class M>
 Field<T> text(std::string_view name, M T::* member) {
-    return {name,
-            {{}, "string", {}, {}, {}},
-            [=](Reader& reader, const Node* node, const std::string& key, T& object) {
-                // `key:` with nothing behind it is how people write "empty" for a text.
-                if (node->kind == Node::Kind::null) return;
-                if (auto value = reader.text(*node, key)) object.*member = *std::move(value);
-            }};
+    return Field<T>{name,
+                    {{}, "string", {}, {}, {}},
+                    [=](Reader& reader, const Node* node, const std::string& key, T& object) {
+                        // `key:` with nothing behind it is how people write "empty" for a text.
+                        if (node->kind == Node::Kind::null) return;
+                        if (auto value = reader.text(*node, key))
+                            object.*member = *std::move(value);
+                    }}
+        .holds(member);
 }
 
 template <class T>
 Field<T> strings(std::string_view name, std::vector<std::string> T::* member) {
-    return {name,
-            {{}, "strings", {}, {}, {}},
-            [=](Reader& reader, const Node* node, const std::string& key, T& object) {
-                if (auto value = reader.strings(*node, key)) object.*member = *std::move(value);
-            }};
+    return Field<T>{name,
+                    {{}, "strings", {}, {}, {}},
+                    [=](Reader& reader, const Node* node, const std::string& key, T& object) {
+                        if (auto value = reader.strings(*node, key))
+                            object.*member = *std::move(value);
+                    }}
+        .holds(member);
 }
 
 /// One of a few words.
 template <class T, class E>
 Field<T> word(std::string_view name, E T::* member, std::optional<E> (*parse)(std::string_view),
               std::vector<std::string> words) {
-    return {name,
-            {{}, "enum", {}, {}, words},
-            [=](Reader& reader, const Node* node, const std::string& key, T& object) {
-                const auto value =
-                    node->kind == Node::Kind::scalar ? parse(node->text) : std::nullopt;
-                if (value) {
-                    object.*member = *value;
-                } else {
-                    reader.not_a_word(*node, key, words);
-                }
-            }};
+    return Field<T>{name,
+                    {{}, "enum", {}, {}, words},
+                    [=](Reader& reader, const Node* node, const std::string& key, T& object) {
+                        const auto value =
+                            node->kind == Node::Kind::scalar ? parse(node->text) : std::nullopt;
+                        if (value) {
+                            object.*member = *value;
+                        } else {
+                            reader.not_a_word(*node, key, words);
+                        }
+                    }}
+        .holds(member);
 }
 
 template <class T, class M>
@@ -248,11 +296,16 @@ Field<T> section(std::string_view name, M T::* member, Table<M> table) {
     field.children = [table](const std::string& key, std::vector<KeyInfo>& out) {
         describe_table(table, key, out);
     };
+    field.compare = [member, table](const std::string& key, const T& running, T& read,
+                                    Changes& out) {
+        compare_table(table, key, running.*member, read.*member, out);
+    };
     field.section = true;
     return field;
 }
 
-/// A list of mappings. `finish` completes each after its keys were read, even when some were wrong.
+/// A list of mappings; comparing it is the caller's. `finish` completes each after its keys were
+/// read, even when some were wrong.
 template <class T, class M>
 Field<T> list(std::string_view name, std::vector<M> T::* member, Table<M> table,
               std::function<void(Reader&, const std::string& key, M&)> finish, M blank = {}) {

@@ -17,6 +17,10 @@ namespace ollama_proxy::config {
 /// `efficiency_modes:`, an older spelling: the keys of `efficiency` and the modes side by side.
 [[nodiscard]] Table<Efficiency> efficiency_modes_table();
 
+/// Says by their ids how the backends differ.
+void compare_backends(const std::vector<Backend>& running, const std::vector<Backend>& read,
+                      Changes& out);
+
 /// Fills in what depends on other keys of the same backend, and checks it.
 void complete_backend(Reader& reader, const std::string& key, Backend& backend);
 

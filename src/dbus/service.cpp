@@ -123,6 +123,10 @@ void Service::start() {
     });
 }
 
+void Service::reload() {
+    asio::post(impl_->context, [impl = impl_.get()] { impl->session.on_reload(); });
+}
+
 void Service::stop() {
     if (!impl_->thread.joinable()) return;
     impl_->on_state = {};

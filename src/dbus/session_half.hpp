@@ -29,6 +29,7 @@ class SessionHalf {
     void on_state();
     void on_health(const router::HealthNews& news);
     void on_decision();
+    void on_reload() { backends_.refresh(); }
     void on_reading();
     void on_sleep(bool sleeping);
 

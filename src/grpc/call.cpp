@@ -42,7 +42,8 @@ Call::Call(Reactor& reactor, std::shared_ptr<Shared> shared, const Method& metho
     : reactor_(reactor), shared_(std::move(shared)), method_(method) {}
 
 awaitable<std::optional<Error>> Call::read(google::protobuf::MessageLite& request) {
-    const TimePoint limit = Clock::now() + kReadLimits * shared_->config->server.limits.body_stall;
+    const TimePoint limit =
+        Clock::now() + kReadLimits * shared_->config.load()->server.limits.body_stall;
     if (!co_await reactor_.read_message(limit)) {
         if (Clock::now() >= limit) {
             co_return make_error(Errc::request_timeout, "the request came too slowly");
@@ -69,7 +70,7 @@ awaitable<std::optional<Error>> Call::write(const google::protobuf::MessageLite&
 }
 
 TimePoint Call::write_limit() const {
-    return Clock::now() + shared_->config->server.limits.write_stall;
+    return Clock::now() + shared_->config.load()->server.limits.write_stall;
 }
 
 Error Call::not_taken() {

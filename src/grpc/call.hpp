@@ -3,6 +3,7 @@
 #include "ollama_proxy/access/client_limits.hpp"
 #include "ollama_proxy/common/clock.hpp"
 #include "ollama_proxy/common/error.hpp"
+#include "ollama_proxy/common/snapshot_cell.hpp"
 #include "ollama_proxy/config/config.hpp"
 #include "ollama_proxy/efficiency/controller.hpp"
 #include "ollama_proxy/router/router.hpp"
@@ -28,7 +29,7 @@ struct Shared {
     router::Router& router;
     efficiency::Controller& controller;
     const std::shared_ptr<access::ClientLimits> limits;
-    const std::shared_ptr<const config::Config> config;
+    SnapshotCell<config::Config> config;
     std::atomic<bool> draining{false};  ///< new calls are refused
 };
 

@@ -144,7 +144,7 @@ std::optional<Error> Call::Reactor::pass_gate() {
     if (call_.shared_->draining.load(std::memory_order_relaxed)) {
         return make_error(Errc::shutting_down, "the proxy is shutting down");
     }
-    auto client = check_call(facts, call_.method_.permission, call_.shared_->config->server,
+    auto client = check_call(facts, call_.method_.permission, call_.shared_->config.load()->server,
                              *call_.shared_->limits, call_.received_);
     if (!client) return client.error();
     call_.client_ = std::move(*client);

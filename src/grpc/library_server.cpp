@@ -109,7 +109,7 @@ std::unique_ptr<LibraryServer> LibraryServer::start(
     std::shared_ptr<Shared> shared, const std::vector<std::unique_ptr<WorkerCalls>>& calls) {
     static std::once_flag once;
     std::call_once(once, ::grpc::reflection::InitProtoReflectionServerBuilderPlugin);
-    const config::Limits limits = shared->config->server.limits;
+    const config::Limits limits = shared->config.load()->server.limits;
     auto impl = std::make_unique<Impl>(begin_call(std::move(shared), calls));
     ::grpc::ServerBuilder builder;
     set_limits(builder, limits);

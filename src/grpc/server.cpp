@@ -53,7 +53,8 @@ struct Server::Impl {
          efficiency::Controller& controller, std::shared_ptr<access::ClientLimits> limits,
          std::shared_ptr<const config::Config> config, Milliseconds l)
         : control(c),
-          shared(new Shared{router, controller, std::move(limits), std::move(config)}),
+          shared(new Shared{router, controller, std::move(limits),
+                            SnapshotCell<config::Config>(std::move(config))}),
           linger(l),
           timer(c) {
         for (std::size_t i = 0; i < workers.size(); ++i) {
@@ -62,7 +63,7 @@ struct Server::Impl {
     }
 
     bool on_accept(tcp::socket& socket) {
-        const std::size_t limit = shared->config->server.limits.connections;
+        const std::size_t limit = shared->config.load()->server.limits.connections;
         auto& count = shared->limits->connections;
         if (count.load(std::memory_order_relaxed) >= limit) sweep();
         if (!wake_up()) return false;
@@ -136,7 +137,8 @@ Server::Server(asio::io_context& control, runtime::WorkerPool& workers, router::
 Server::~Server() = default;
 
 std::optional<Error> Server::listen(const std::vector<int>& handed_over) {
-    const config::Server& server = impl_->shared->config->server;
+    const auto config = impl_->shared->config.load();
+    const config::Server& server = config->server;
     if (!server.grpc_port) return std::nullopt;
     auto listeners = handed_over.empty() ? runtime::listen_on(impl_->control, server.host,
                                                               *server.grpc_port, kPortName)
@@ -144,6 +146,10 @@ std::optional<Error> Server::listen(const std::vector<int>& handed_over) {
     if (!listeners) return listeners.error();
     impl_->listeners = std::move(*listeners);
     return std::nullopt;
+}
+
+void Server::reload(std::shared_ptr<const config::Config> config) {
+    impl_->shared->config.store(std::move(config));
 }
 
 std::vector<tcp::endpoint> Server::endpoints() const {

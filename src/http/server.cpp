@@ -65,7 +65,7 @@ struct Server::Impl {
 
     bool on_accept(tcp::socket& socket, std::size_t index) {
         auto& count = shared->limits->connections;
-        const std::size_t limit = shared->config->server.limits.connections;
+        const std::size_t limit = shared->config.load()->server.limits.connections;
         if (count.fetch_add(1, std::memory_order_relaxed) >= limit) {
             count.fetch_sub(1, std::memory_order_relaxed);
             return false;
@@ -94,7 +94,8 @@ Server::Server(asio::io_context& control, runtime::WorkerPool& workers, router::
 Server::~Server() = default;
 
 std::optional<Error> Server::listen(const std::vector<int>& handed_over) {
-    const config::Server& server = impl_->shared->config->server;
+    const auto config = impl_->shared->config.load();
+    const config::Server& server = config->server;
     auto listeners = handed_over.empty()
                          ? runtime::listen_on(impl_->control, server.host, server.http_port,
                                               {"server.http_port", "--http-port"})
@@ -108,6 +109,10 @@ std::vector<tcp::endpoint> Server::endpoints() const {
     std::vector<tcp::endpoint> out;
     for (const auto& listener : impl_->listeners) out.push_back(listener->endpoint());
     return out;
+}
+
+void Server::reload(std::shared_ptr<const config::Config> config) {
+    impl_->shared->config.store(std::move(config));
 }
 
 void Server::start() {

@@ -24,9 +24,9 @@ Session::Session(std::shared_ptr<Shared> shared, boost::asio::ip::tcp::socket so
                  runtime::Worker& worker, boost::asio::cancellation_signal& own)
     : shared_(std::move(shared)),
       own_(own),
-      server_(shared_->config->server),
+      config_(shared_->config.load()),
       worker_(worker),
-      downstream_(std::move(socket), worker, server_.limits.header_bytes),
+      downstream_(std::move(socket), worker, config_->server.limits.header_bytes),
       local_address_(downstream_.local_address()),
       peer_address_(downstream_.peer_address()) {}
 
@@ -69,7 +69,7 @@ awaitable<void> Session::run() {
 
 /// Waits for a whole head. False: the connection is over (an error, if due, has been sent).
 awaitable<bool> Session::read_head(codec::RequestHead& head) {
-    const config::Limits& limits = server_.limits;
+    const config::Limits& limits = config_->server.limits;
     const codec::HeadLimits head_limits{limits.header_bytes, limits.header_fields,
                                         std::min<std::size_t>(limits.header_bytes / 2, 8192)};
     TimePoint begin = kNever;  // of the head: its first byte
@@ -132,6 +132,7 @@ awaitable<Session::After> Session::refuse_head(const Error& error) {
 /// One request whose head is there. Not a coroutine, and whom it chooses is awaited by `run`: a
 /// frame here would be held by every stream.
 awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
+    config_ = shared_->config.load();
     request_ = make_request(head, Clock::now());
     common_ = {request_.request_id, {}};
     record_ = {};
@@ -176,14 +177,14 @@ awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
 std::optional<Error> Session::check_gates(Permission& needed) {
     const access::BrowserFacts facts{request_.host, request_.origin, request_.has_origin,
                                      request_.sec_fetch_site, local_address_};
-    if (auto error = access::check_browser(facts, server_)) return error;
+    if (auto error = access::check_browser(facts, config_->server)) return error;
     if (request_.has_origin) common_.origin = request_.origin;
     if (request_.verb == kOptions) return std::nullopt;
     if (request_.method == "CONNECT" || request_.method == "TRACE") {
         return make_error(Errc::method_not_allowed, request_.method + " is not served here");
     }
-    const bool no_metrics = request_.route && request_.route->handler == Handler::metrics &&
-                            !shared_->config->metrics.enabled;
+    const bool no_metrics =
+        request_.route && request_.route->handler == Handler::metrics && !config_->metrics.enabled;
     if (!request_.route || no_metrics) {
         return make_error(Errc::route_not_found, "there is no " + request_.path + " here");
     }
@@ -194,7 +195,7 @@ std::optional<Error> Session::check_gates(Permission& needed) {
     needed = request_.route->permission;
     const std::string_view bearer = access::bearer_of(request_.authorization);
     auto client = access::admit(bearer.empty() ? request_.api_key : bearer, peer_address_, needed,
-                                server_, *shared_->limits, request_.received);
+                                config_->server, *shared_->limits, request_.received);
     if (!client) return client.error();
     client_ = std::move(*client);
     if (!request_.content_encoding.empty() && !iequals(request_.content_encoding, "identity")) {
@@ -202,10 +203,10 @@ std::optional<Error> Session::check_gates(Permission& needed) {
                           "send the body as it is, without Content-Encoding", "Content-Encoding");
     }
     const bool is_blob = request_.route->handler == Handler::blob;
-    if (!is_blob && request_.content_length > server_.limits.body_bytes) {
+    if (!is_blob && request_.content_length > config_->server.limits.body_bytes) {
         return make_error(Errc::request_too_large,
                           "the body is larger than server.limits.body_bytes (" +
-                              std::to_string(server_.limits.body_bytes) + ")");
+                              std::to_string(config_->server.limits.body_bytes) + ")");
     }
     if (is_blob && !is_blob_name(request_.path.substr(request_.route->path.size()))) {
         return make_error(Errc::invalid_request, "a blob is named by its digest: sha256:HEX");

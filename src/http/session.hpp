@@ -114,8 +114,8 @@ class Session : public boost::intrusive::list_base_hook<
     void finish_record();
 
     std::shared_ptr<Shared> shared_;
-    boost::asio::cancellation_signal& own_;  ///< cancels this session's coroutine
-    const config::Server& server_;
+    boost::asio::cancellation_signal& own_;         ///< cancels this session's coroutine
+    std::shared_ptr<const config::Config> config_;  ///< in force when the current request came
     runtime::Worker& worker_;
     Downstream downstream_;
     std::string local_address_;

@@ -16,12 +16,12 @@ constexpr std::size_t kFirstReserve = 256 * 1024;
 awaitable<bool> Session::send_continue() {
     if (!request_.expect_continue || !downstream_.unread().empty()) co_return true;
     const std::array<std::string_view, 1> parts{"HTTP/1.1 100 Continue\r\n\r\n"};
-    co_return co_await downstream_.write(parts, server_.limits.write_stall);
+    co_return co_await downstream_.write(parts, config_->server.limits.write_stall);
 }
 
 /// Waits for more bytes of a body; the error says why none came.
 awaitable<std::optional<Error>> Session::more_body() {
-    const auto result = co_await downstream_.read_more(server_.limits.body_stall);
+    const auto result = co_await downstream_.read_more(config_->server.limits.body_stall);
     if (result == Downstream::ReadResult::bytes) co_return std::nullopt;
     if (result == Downstream::ReadResult::timeout) {
         co_return make_error(Errc::request_timeout, "the body of the request came too slowly");
@@ -65,7 +65,7 @@ awaitable<std::optional<Error>> Session::read_chunked(std::string& body, ByteBud
         pieces.clear();
         const auto step = decoder.feed(fresh, pieces);
         for (std::string_view piece : pieces) {
-            if (body.size() + piece.size() > server_.limits.body_bytes) {
+            if (body.size() + piece.size() > config_->server.limits.body_bytes) {
                 co_return make_error(Errc::request_too_large,
                                      "the body is larger than server.limits.body_bytes");
             }

@@ -244,7 +244,7 @@ awaitable<Session::After> Session::relay(awaitable<Result<ResponseStream>> sourc
     std::string rest;
     bool sent = send_whole(*answer, info, rest);
     if (!rest.empty()) {
-        sent = co_await downstream_.write_rest(std::move(rest), server_.limits.write_stall);
+        sent = co_await downstream_.write_rest(std::move(rest), config_->server.limits.write_stall);
     }
     co_return sent ? after_reply() : After::close;
 }
@@ -261,7 +261,7 @@ awaitable<Session::After> Session::refuse(const Error& error, const router::Rout
     const std::string_view body = request_.verb == kHead ? std::string_view() : reply.body;
     const std::array<std::string_view, 2> parts{head, body};
     record_.first_byte_ms = to_ms(Clock::now() - request_.received);
-    const bool sent = co_await downstream_.write(parts, server_.limits.write_stall);
+    const bool sent = co_await downstream_.write(parts, config_->server.limits.write_stall);
     co_return sent ? after_reply() : After::close;
 }
 
@@ -307,7 +307,7 @@ std::string Session::stream_head(const ResponseStream& answer, const router::Rou
 /// Step after step: pull from the backend, send, pull again. The head goes with the first piece.
 awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::string head) {
     const bool chunked = head.find("\r\nTransfer-Encoding: chunked\r\n") != head.npos;
-    const Milliseconds stall = server_.limits.write_stall;
+    const Milliseconds stall = config_->server.limits.write_stall;
     record_.first_byte_ms = to_ms(Clock::now() - request_.received);
     for (;;) {
         const Step step = co_await stream.next();

@@ -51,7 +51,7 @@ awaitable<Session::After> Session::send(Reply reply, const router::RouteInfo* in
     const std::array<std::string_view, 2> parts{head, body};
     record_.first_byte_ms = to_ms(Clock::now() - request_.received);
     record_.bytes_out = body.size();
-    const bool sent = co_await downstream_.write(parts, server_.limits.write_stall);
+    const bool sent = co_await downstream_.write(parts, config_->server.limits.write_stall);
     finish_record();
     co_return sent ? after_reply() : After::close;
 }
@@ -65,7 +65,7 @@ void Session::note_error(const Error& error) {
 void Session::finish_record() {
     record_.duration_ms = to_ms(Clock::now() - request_.received);
     count_request(request_.route, record_.status, record_.duration_ms / 1000);
-    if (!shared_->config->logging.access_log) return;
+    if (!config_->logging.access_log) return;
     record_.request_id = request_.request_id;
     record_.client = client_.empty() ? std::string_view(peer_address_) : client_;
     record_.method = request_.method;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ollama_proxy/access/client_limits.hpp"
+#include "ollama_proxy/common/snapshot_cell.hpp"
 #include "ollama_proxy/config/config.hpp"
 #include "ollama_proxy/efficiency/controller.hpp"
 #include "ollama_proxy/router/router.hpp"
@@ -21,8 +22,8 @@ struct Shared {
     router::Router& router;
     efficiency::Controller& controller;
     const std::shared_ptr<access::ClientLimits> limits;
-    const std::shared_ptr<const config::Config> config;
-    std::atomic<bool> draining{false};  ///< sessions end after the request in hand
+    SnapshotCell<config::Config> config;  ///< a request loads it once
+    std::atomic<bool> draining{false};    ///< sessions end after the request in hand
 };
 
 }  // namespace ollama_proxy::http

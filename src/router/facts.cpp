@@ -27,7 +27,7 @@ bool has_api(const upstream::Backend& backend, codec::Api api) {
 /// it has enough.
 template <class Found>
 void each_refusal(const upstream::Backend& backend, const Wanted& wanted,
-                  const ModelKnowledge& knowledge, TimePoint now, const Found& found) {
+                  const ModelKnowledge& knowledge, bool tried, TimePoint now, const Found& found) {
     const config::Backend& settings = backend.settings();
     if (!settings.enabled && found(Refusal::disabled)) return;
     const bool down = backend.health() == upstream::Health::unhealthy;
@@ -38,7 +38,7 @@ void each_refusal(const upstream::Backend& backend, const Wanted& wanted,
         model_refusal(settings.type, settings.model_capability, wanted.model, knowledge);
     if (model != Refusal::none && found(model)) return;
     if (backend.is_parked(now) && found(Refusal::parked)) return;
-    if (wanted.tried && (*wanted.tried)[backend.index()]) found(Refusal::already_tried);
+    if (tried) found(Refusal::already_tried);
 }
 
 /// Where the session or conversation was served last, if what was cached there is there still.
@@ -154,7 +154,7 @@ void gather_facts(const Generation& generation, const Wanted& wanted,
         facts.error_share = std::max(facts.error_share, backend.error_share(now));
         facts.target_by_alias = wanted.by_alias;
         facts.lists_model = knowledge[i].listed || !knowledge[i].catalog_known;
-        each_refusal(backend, wanted, knowledge[i], now, [&](Refusal found) {
+        each_refusal(backend, wanted, knowledge[i], wanted.was_tried(i), now, [&](Refusal found) {
             facts.refusal = found;
             return true;
         });
@@ -162,10 +162,11 @@ void gather_facts(const Generation& generation, const Wanted& wanted,
     if (!every_refusal) return;
     every_refusal->assign(backends.size(), {});
     for (std::size_t i = 0; i < backends.size(); ++i) {
-        each_refusal(*backends[i], wanted, knowledge[i], now, [&](Refusal found) {
-            (*every_refusal)[i].push_back(found);
-            return false;
-        });
+        each_refusal(*backends[i], wanted, knowledge[i], wanted.was_tried(i), now,
+                     [&](Refusal found) {
+                         (*every_refusal)[i].push_back(found);
+                         return false;
+                     });
     }
 }
 

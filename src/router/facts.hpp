@@ -36,6 +36,7 @@ struct Wanted {
     const std::vector<bool>* tried = nullptr;  ///< by index: failed for this very request
     std::optional<LastServed> last_served;     ///< its session or conversation, where that is known
 
+    [[nodiscard]] bool was_tried(std::size_t index) const { return tried && (*tried)[index]; }
     [[nodiscard]] const std::string& key(config::BackendType type) const {
         return type == config::BackendType::ollama ? ollama_key : model;
     }

@@ -39,6 +39,7 @@ struct ResponseStream::Impl {
     std::optional<codec::StreamWatcher> watcher;
     codec::AnswerFacts whole_facts;  ///< whole: facts of the body
     std::shared_ptr<upstream::Backend> backend;
+    std::uint32_t index = 0;  ///< its place in the generation that the request uses
     AttemptRecord outcome;
     Measurement measured;
     RetryBudget::Lease retry;

@@ -7,24 +7,6 @@
 
 namespace ollama_proxy::router {
 
-std::shared_ptr<const Generation> make_generation(std::shared_ptr<const config::Config> config,
-                                                  Learning& learning) {
-    auto set = std::make_shared<upstream::BackendSet>();
-    std::uint32_t index = 0;
-    for (const config::Backend& backend : config->backends) {
-        set->backends.push_back(
-            std::make_shared<upstream::Backend>(backend, config->circuit_breaker, index++));
-    }
-    auto generation = std::make_shared<Generation>();
-    for (const config::Backend& backend : config->backends) {
-        generation->notes.push_back(std::make_shared<BackendNotes>(backend, learning.of(backend)));
-    }
-    generation->settings = decision_settings(*config);
-    generation->backends = std::move(set);
-    generation->config = std::move(config);
-    return generation;
-}
-
 namespace {
 
 void log_health(const upstream::Backend& backend, upstream::Health before) {

@@ -49,9 +49,11 @@ struct Router::Impl {
     upstream::HealthChecker health;
 };
 
-/// The set of live backends of a configuration.
+/// The live backends of a configuration. A backend of `former` whose settings are the same is
+/// taken over as it is; one that is the same server under other settings passes on what is known.
 [[nodiscard]] std::shared_ptr<const Generation> make_generation(
-    std::shared_ptr<const config::Config> config, Learning& learning);
+    std::shared_ptr<const config::Config> config, Learning& learning,
+    const Generation* former = nullptr);
 
 /// A backend that said no to the model says so whatever its health.
 [[nodiscard]] bool speaks_of_model(Refusal refusal);

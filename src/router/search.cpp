@@ -101,6 +101,10 @@ awaitable<Result<ResponseStream>> Search::run() {
         observe_queue_wait(request_.hints.priority, (info_.queue_wait_ms - waited_before) / 1000);
         if (router_.sleep.is_closed()) continue;  // it fell asleep while this one waited
         const std::uint32_t index = order_[admitted->place];
+        if (generation_->backends->backends[index]->is_retired()) {
+            new_configuration_ = true;  // a reload took it away: its slot goes back unused
+            continue;
+        }
         note_chosen(index);
         generation_->notes[index]->metrics.count_decision(ranking_.decision.reason,
                                                           router_.policy.load()->effective);

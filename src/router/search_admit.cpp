@@ -120,12 +120,12 @@ Result<void> Search::adopt_configuration() {
     const auto former = std::move(generation_);
     generation_ = router_.generation.load();
     new_configuration_ = false;
-    std::vector<bool> tried(generation_->backends->backends.size(), false);
-    for (const auto& backend : former->backends->backends) {
-        if (!tried_[backend->index()]) continue;
-        if (const auto same = generation_->backends->find(backend->id())) {
-            tried[same->index()] = true;
-        }
+    std::vector<bool> tried;
+    for (const auto& backend : generation_->backends->backends) {
+        // what has changed under the same id may do better now
+        const auto& before = former->backends->backends;
+        const auto same = std::ranges::find(before, backend);
+        tried.push_back(same != before.end() && tried_[std::size_t(same - before.begin())]);
     }
     tried_ = std::move(tried);
     wanted_ = wanted_of(*generation_->config, request_.api, request_.scan.model);

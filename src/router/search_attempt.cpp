@@ -72,6 +72,7 @@ Search::Answer Search::begin(std::uint32_t index, Permit permit) {
     auto answer = std::make_unique<ResponseStream::Impl>();
     answer->api = body_for(*backend).api;
     answer->backend = backend;
+    answer->index = index;
     const std::string& model = wanted_.key(backend->settings().type);
     answer->outcome = AttemptRecord(backend, generation_->notes[index], model);
     answer->measured =
@@ -103,7 +104,7 @@ awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Pe
 /// request waits at the head of its level.
 awaitable<std::optional<ResponseStream>> Search::ask_preemptibly(Answer& answer) {
     const auto executor = co_await boost::asio::this_coro::executor;
-    const std::uint32_t index = answer->backend->index();
+    const std::uint32_t index = answer->index;
     boost::asio::cancellation_signal signal;
     PreemptionGuard guard(router_.admission, executor, answer->permit, applicant_.since, signal);
     std::exception_ptr failure;
@@ -138,7 +139,7 @@ awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
     const config::Timeouts& limits = backend->settings().timeouts;
     upstream::ExchangeTimeouts timeouts;
     timeouts.connect = limits.connect;
-    const CandidateFacts& known = ranking_.facts[backend->index()];
+    const CandidateFacts& known = ranking_.facts[answer->index];
     timeouts.head = request_.scan.stream
                         ? head_timeout(limits.first_byte, limits.whole, known.load_ms)
                         : limits.whole;
@@ -185,7 +186,7 @@ void Search::note_answer(ResponseStream::Impl& answer) {
     } else if (answer.mode == ResponseStream::Impl::Mode::whole) {
         answer.measured.whole_reply(answer.whole_facts, now);
     }
-    const std::uint32_t index = answer.backend->index();
+    const std::uint32_t index = answer.index;
     router_.affinity.note(affinity_, generation_->notes[index]->affinity, now);
     if (!ranking_.facts[index].cold) return;
     // it is warm from now on; a backend that never says so is not asked for every request

@@ -60,7 +60,8 @@ std::optional<Admitted> Search::free_elsewhere() {
     if (reason == Reason::mode_relaxed || reason == Reason::latency_relaxed) return std::nullopt;
     const TimePoint now = Clock::now();
     for (const RankedCandidate& candidate : ranking_.decision.usable) {
-        if (ranking_.facts[candidate.index].cold) continue;
+        const bool gone = generation_->backends->backends[candidate.index]->is_retired();
+        if (gone || ranking_.facts[candidate.index].cold) continue;
         // as a request of a lower level: the extra slot is not for copies
         auto permit = router_.admission.try_acquire(place_at(candidate.index, now), Priority::high);
         if (permit) return Admitted{std::move(*permit), candidate.index};

@@ -45,11 +45,28 @@ std::string_view to_string(Health health) {
     return "unhealthy";
 }
 
-Backend::Backend(config::Backend settings, const config::CircuitBreaker& breaker,
-                 std::uint32_t index)
-    : settings_(std::move(settings)), index_(index), serial_(next_serial()), breaker_(breaker) {
+Backend::Backend(config::Backend settings, const config::CircuitBreaker& breaker)
+    : settings_(std::move(settings)), serial_(next_serial()), breaker_(breaker) {
     // so that a request in the first milliseconds of the daemon is not turned away
     set_addresses(std::make_shared<const Addresses>(known_addresses(settings_.endpoint)));
+}
+
+void Backend::inherit(const Backend& former, bool breaker_too) {
+    health_.store(former.health(), std::memory_order_relaxed);
+    catalog_.store(former.catalog());
+    addresses_.store(former.addresses());
+    lacking_.store(former.lacking_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    requests_.store(former.requests(), std::memory_order_relaxed);
+    failures_.store(former.failures(), std::memory_order_relaxed);
+    parked_until_.store(former.parked_until_.load(std::memory_order_relaxed),
+                        std::memory_order_relaxed);
+    back_since_.store(former.back_since_.load(std::memory_order_relaxed),
+                      std::memory_order_relaxed);
+    std::scoped_lock lock(mutex_, former.mutex_);
+    health_reason_ = former.health_reason_;
+    absent_ = former.absent_;
+    any_absent_.store(!absent_.empty(), std::memory_order_release);
+    if (breaker_too) breaker_ = former.breaker_;
 }
 
 std::string Backend::health_reason() const {

@@ -36,7 +36,10 @@ void count_change(const Backend& backend) {
 
 BackendWatch::BackendWatch(asio::any_io_executor executor, std::shared_ptr<Backend> backend,
                            std::shared_ptr<WatchContext> context)
-    : backend_(std::move(backend)), context_(std::move(context)), wake_(std::move(executor)) {}
+    : backend_(std::move(backend)),
+      context_(std::move(context)),
+      wake_(std::move(executor)),
+      schedule_(backend_->health()) {}
 
 bool BackendWatch::lists_models_apart() const {
     return backend_->settings().type == config::BackendType::ollama;

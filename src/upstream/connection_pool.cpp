@@ -20,10 +20,12 @@ ConnectionPool& ConnectionPool::current() {
     return pool;
 }
 
-std::unique_ptr<Connection> ConnectionPool::take(std::uint64_t backend_serial, TimePoint now) {
+std::unique_ptr<Connection> ConnectionPool::take(const Backend& backend, TimePoint now) {
     const std::uint64_t flushed = all_flushed.load(std::memory_order_relaxed);
     if (std::exchange(flushed_, flushed) != flushed) flush();
-    auto& idle = idle_[backend_serial];
+    const auto found = servers_.find(backend.serial());
+    if (found == servers_.end()) return nullptr;
+    auto& idle = found->second.idle;
     while (!idle.empty()) {
         Idle last = std::move(idle.back());
         idle.pop_back();
@@ -34,9 +36,12 @@ std::unique_ptr<Connection> ConnectionPool::take(std::uint64_t backend_serial, T
     return nullptr;
 }
 
-void ConnectionPool::give_back(std::uint64_t backend_serial, std::unique_ptr<Connection> connection,
-                               TimePoint now) {
-    auto& idle = idle_[backend_serial];
+void ConnectionPool::give_back(const std::shared_ptr<const Backend>& backend,
+                               std::unique_ptr<Connection> connection, TimePoint now) {
+    if (backend->is_retired()) return;
+    Server& server = servers_[backend->serial()];
+    if (server.idle.empty()) server.backend = backend;
+    auto& idle = server.idle;
     // the oldest stand in front
     const auto young = std::ranges::find_if(
         idle, [&](const Idle& entry) { return now - entry.since < kIdleLimit; });
@@ -45,7 +50,14 @@ void ConnectionPool::give_back(std::uint64_t backend_serial, std::unique_ptr<Con
     idle.push_back({std::move(connection), now});
 }
 
-void flush_connections() { ConnectionPool::current().flush(); }
+void ConnectionPool::drop_retired() {
+    std::erase_if(servers_, [](const auto& entry) {
+        const auto backend = entry.second.backend.lock();
+        return !backend || backend->is_retired();
+    });
+}
+
+void drop_retired_connections() { ConnectionPool::current().drop_retired(); }
 
 void flush_all_connections() { all_flushed.fetch_add(1, std::memory_order_relaxed); }
 

@@ -20,10 +20,13 @@ class ConnectionPool {
     /// A live idle connection to that backend, or nullptr. Dead and old ones are closed. It is
     /// looked at however young it is: a close could be retried, but bytes that came behind the
     /// last answer would be read as the next one, somebody else's.
-    std::unique_ptr<Connection> take(std::uint64_t backend_serial, TimePoint now);
-    void give_back(std::uint64_t backend_serial, std::unique_ptr<Connection> connection,
-                   TimePoint now);
-    void flush() { idle_.clear(); }
+    std::unique_ptr<Connection> take(const Backend& backend, TimePoint now);
+    /// Closed at once where a reload has taken the backend away.
+    void give_back(const std::shared_ptr<const Backend>& backend,
+                   std::unique_ptr<Connection> connection, TimePoint now);
+    void flush() { servers_.clear(); }
+    /// Closes those to backends that a reload has taken away.
+    void drop_retired();
 
     /// The calling worker's pool.
     static ConnectionPool& current();
@@ -33,7 +36,11 @@ class ConnectionPool {
         std::unique_ptr<Connection> connection;
         TimePoint since;
     };
-    std::unordered_map<std::uint64_t, std::vector<Idle>> idle_;
+    struct Server {
+        std::weak_ptr<const Backend> backend;
+        std::vector<Idle> idle;
+    };
+    std::unordered_map<std::uint64_t, Server> servers_;  ///< by Backend::serial
     std::uint64_t flushed_ = 0;  ///< the last flush of all pools that this one has followed
 };
 

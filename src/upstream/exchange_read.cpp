@@ -125,7 +125,7 @@ void Exchange::Impl::finish() {
     deadline.disarm();
     const bool leftover = framing == codec::Framing::none && used < buffer.size();
     if (connection && keep_alive && !leftover) {
-        ConnectionPool::current().give_back(backend->serial(), std::move(connection), Clock::now());
+        ConnectionPool::current().give_back(backend, std::move(connection), Clock::now());
     }
     connection.reset();
 }

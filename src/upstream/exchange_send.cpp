@@ -13,7 +13,7 @@ using asio::awaitable;
 using ErrorCode = Connection::ErrorCode;
 
 bool Exchange::Impl::take_pooled() {
-    connection = ConnectionPool::current().take(backend->serial(), Clock::now());
+    connection = ConnectionPool::current().take(*backend, Clock::now());
     reused = connection != nullptr;
     return reused;
 }

@@ -28,6 +28,8 @@ bool is_busy(TimePoint now, TimePoint last_request) {
     return last_request != kNoRequestYet && now - last_request < kBusyFor;
 }
 
+ProbeSchedule::ProbeSchedule(Health known) : health_(known), back_off_(kFirstBackOff) {}
+
 Health ProbeSchedule::on_result(ProbeResult result, TimePoint now, const config::Health& settings) {
     probed_ = true;
     last_probe_ = now;

@@ -27,6 +27,10 @@ enum class ProbeResult {
 /// within a minute of its recovery (flapping).
 class ProbeSchedule {
   public:
+    ProbeSchedule() = default;
+    /// Goes on from what was known already; the first probe is due at once all the same.
+    explicit ProbeSchedule(Health known);
+
     [[nodiscard]] Health health() const { return health_; }
     [[nodiscard]] ProbeResult last_result() const { return last_result_; }
     /// When the last probe ended; the clock's epoch when there was none.

@@ -54,6 +54,15 @@ class Configuration(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
 
 
+class Reload(unittest.TestCase):
+    def test_names_every_key_that_needs_a_restart(self):
+        table = re.search(r"kNeedRestart = [^{]*\{(.*?)\}\)", read("src/config/changes.cpp"), re.DOTALL).group(1)
+        keys = re.findall(r'"([\w.]+)"', table)
+        self.assertGreater(len(keys), 5)
+        documented = rows(read("docs/guides/reload.md"), "Keys that need a restart")
+        self.assertEqual([key.strip("`") for key, _ in documented], keys)
+
+
 class Architecture(unittest.TestCase):
     def test_has_the_rooms_of_the_layering_check(self):
         documented = {}

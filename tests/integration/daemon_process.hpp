@@ -36,7 +36,8 @@ class DaemonProcess {
     explicit DaemonProcess(const std::string& yaml,
                            std::optional<std::uint16_t> taken_port = std::nullopt,
                            rlim_t descriptors = 0, const FromManager& manager = {}) {
-        const std::string config = folder_.write("config.yaml", yaml).string();
+        configure(yaml);
+        const std::string config = config_file().string();
         const std::string port = std::to_string(taken_port.value_or(0));
         if (::pipe2(out_.data(), O_CLOEXEC) != 0 || ::pipe2(err_.data(), O_CLOEXEC) != 0) {
             throw std::runtime_error("no pipe");
@@ -89,6 +90,11 @@ class DaemonProcess {
     /// 0 unless the configuration says `grpc_port: 0`.
     [[nodiscard]] std::uint16_t grpc_port() const { return port_after("gRPC on 127.0.0.1:"); }
     [[nodiscard]] pid_t pid() const { return pid_; }
+    /// Writes its configuration file (anew).
+    void configure(const std::string& yaml) const { folder_.write("config.yaml", yaml); }
+    [[nodiscard]] std::filesystem::path config_file() const {
+        return folder_.path() / "config.yaml";
+    }
     void signal(int number) const { ::kill(pid_, number); }
 
     /// How it ended: the exit status, or 128 + the signal. Throws TimedOut.

@@ -67,6 +67,27 @@ TEST(ServiceManager, HearsThatTheDaemonIsReadyAndStops) {
     EXPECT_EQ(daemon.wait_exit(), 0);
 }
 
+TEST(ServiceManager, HearsOfAReloadFromItsBeginningToItsEndWhateverComesOfIt) {
+    const NotifySocket manager;
+    const DaemonProcess daemon(kConfig, std::nullopt, 0, {{manager.variable()}, -1});
+    EXPECT_THAT(manager.next(), HasSubstr("READY=1"));
+    timespec before{};
+    ::clock_gettime(CLOCK_MONOTONIC, &before);
+    daemon.signal(SIGHUP);
+    const std::string reloading = manager.next();
+    EXPECT_THAT(reloading, HasSubstr("RELOADING=1\nMONOTONIC_USEC="));
+    const std::size_t number = reloading.rfind('=') + 1;
+    EXPECT_GE(std::stoll(reloading.substr(number)),
+              before.tv_sec * 1'000'000 + before.tv_nsec / 1000)
+        << "systemd takes an older one for the end of an earlier reload";
+    EXPECT_THAT(manager.next(), HasSubstr("READY=1\nSTATUS=ollama-proxy "));
+
+    daemon.configure("queue: { max_size: many }\n");  // seen without a signal
+    EXPECT_THAT(manager.next(), HasSubstr("RELOADING=1"));
+    EXPECT_THAT(manager.next(), testing::AllOf(HasSubstr("READY=1"),
+                                               HasSubstr("config.yaml:1:20: queue.max_size")));
+}
+
 TEST(ServiceManager, ItsWatchdogIsFedAgainAndAgain) {
     const NotifySocket manager;
     const DaemonProcess daemon(kConfig, std::nullopt, 0,

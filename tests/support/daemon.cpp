@@ -1,5 +1,6 @@
 #include "support/daemon.hpp"
 
+#include "ollama_proxy/config/changes.hpp"
 #include "ollama_proxy/telemetry/log.hpp"
 #include "support/raw_client.hpp"
 
@@ -45,10 +46,9 @@ config::Config for_a_test(config::Config config, const std::filesystem::path& st
 }  // namespace
 
 TestDaemon::TestDaemon(config::Config config) {
-    auto ready =
-        std::make_shared<const config::Config>(for_a_test(std::move(config), state_.path()));
-    telemetry::reconfigure_logging(ready->logging);
-    daemon_ = std::make_unique<app::Daemon>(std::move(ready));
+    config_ = std::make_shared<const config::Config>(for_a_test(std::move(config), state_.path()));
+    telemetry::reconfigure_logging(config_->logging);
+    daemon_ = std::make_unique<app::Daemon>(config_);
     if (const auto error = daemon_->start()) throw std::runtime_error(error->message);
     port_ = daemon_->endpoints().at(0).port();
     const auto grpc = daemon_->grpc_endpoints();
@@ -57,6 +57,14 @@ TestDaemon::TestDaemon(config::Config config) {
 
 TestDaemon::TestDaemon(const std::string& yaml, const config::Environment& environment)
     : TestDaemon(load(yaml, environment)) {}
+
+void TestDaemon::reload(const std::string& yaml, const config::Environment& environment) {
+    auto read =
+        std::make_shared<config::Config>(for_a_test(load(yaml, environment), state_.path()));
+    (void)config::take_over_running(*config_, *read);
+    config_ = std::move(read);
+    daemon_->reload(config_);
+}
 
 std::optional<nlohmann::json> TestDaemon::backend(std::string_view id, std::string_view key) const {
     Headers headers;

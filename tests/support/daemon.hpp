@@ -34,6 +34,9 @@ class TestDaemon {
     [[nodiscard]] std::uint16_t grpc_port() const { return grpc_port_; }
     [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
 
+    /// Brings another configuration into force as the program does at SIGHUP. `yaml` as above.
+    void reload(const std::string& yaml, const config::Environment& environment = {});
+
     /// Stops as the program does at SIGTERM; returns when no thread of it is left.
     void stop(Milliseconds grace = Milliseconds(0)) { daemon_->stop(grace); }
 
@@ -49,6 +52,7 @@ class TestDaemon {
     void wait_for_health(std::string_view id, std::string_view key, bool wanted) const;
 
     TempDir state_;
+    std::shared_ptr<const config::Config> config_;
     std::unique_ptr<app::Daemon> daemon_;
     std::uint16_t port_ = 0;
     std::uint16_t grpc_port_ = 0;

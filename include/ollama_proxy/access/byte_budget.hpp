@@ -26,6 +26,9 @@ class ByteBudget {
   public:
     explicit ByteBudget(std::size_t limit) : limit_(limit) {}
 
+    /// From now on; with less than is held, nothing more fits until enough was given back.
+    void configure(std::size_t limit) { limit_.store(limit, std::memory_order_relaxed); }
+
     /// A part of the budget; given back when it dies.
     class Lease {
       public:
@@ -71,10 +74,11 @@ class ByteBudget {
 
   private:
     [[nodiscard]] std::size_t allowance(unsigned spare_percent) const {
-        return limit_ - limit_ / 100 * spare_percent;
+        const std::size_t limit = limit_.load(std::memory_order_relaxed);
+        return limit - limit / 100 * spare_percent;
     }
 
-    const std::size_t limit_;
+    std::atomic<std::size_t> limit_;
     std::atomic<std::size_t> used_{0};
 };
 

@@ -20,6 +20,12 @@ struct ClientLimits {
     explicit ClientLimits(const config::Server& server)
         : body_budget(server.limits.buffered_bytes), rate_limiter(server.rate_limit) {}
 
+    /// Bounds of a reloaded configuration; what is held and counted already stays.
+    void configure(const config::Server& server) {
+        body_budget.configure(server.limits.buffered_bytes);
+        rate_limiter.configure(server.rate_limit);
+    }
+
     ByteBudget body_budget;
     RateLimiter rate_limiter;
     std::atomic<std::size_t> connections{0};

@@ -3,6 +3,7 @@
 #include "ollama_proxy/common/clock.hpp"
 #include "ollama_proxy/config/config.hpp"
 
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -14,7 +15,10 @@ namespace ollama_proxy::access {
 /// Thread: any; pure but for its lock.
 class RateLimiter {
   public:
-    explicit RateLimiter(const config::RateLimit& settings) : settings_(settings) {}
+    explicit RateLimiter(const config::RateLimit& settings) { configure(settings); }
+
+    /// Takes effect with the next request of each client.
+    void configure(const config::RateLimit& settings);
 
     /// 0 = go ahead; else the seconds after which the next request will pass.
     [[nodiscard]] int take(const std::string& client, TimePoint now);
@@ -28,8 +32,9 @@ class RateLimiter {
     void forget_full(TimePoint now);
     [[nodiscard]] double level(const Bucket& bucket, TimePoint now) const;
 
-    const config::RateLimit settings_;
-    std::mutex mutex_;
+    std::atomic<bool> enabled_{false};
+    std::mutex mutex_;  ///< the next two
+    config::RateLimit settings_;
     std::unordered_map<std::string, Bucket> buckets_;
 };
 

@@ -27,6 +27,9 @@ class Service {
     /// Subscribes to the monitor's readings: before the monitor starts. Without anything to do
     /// there is no thread. At most once.
     void start();
+    /// The router has other backends: says which came and went. Thread: any, between start and
+    /// stop.
+    void reload();
     /// Gives the names back and returns when the thread has ended. Where a bus hangs this takes as
     /// long as its answer.
     void stop();

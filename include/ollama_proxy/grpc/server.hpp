@@ -44,6 +44,9 @@ class Server {
     [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> endpoints() const;
     /// Begins to accept. Thread: control.
     void start();
+    /// Calls that come from now on see this configuration; what the library itself was told (the
+    /// largest message and head) holds until it has slept. Thread: any.
+    void reload(std::shared_ptr<const config::Config> config);
     /// The library's server exists. Any thread.
     [[nodiscard]] bool is_awake() const;
 

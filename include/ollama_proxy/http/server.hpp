@@ -34,6 +34,9 @@ class Server {
     [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> endpoints() const;
     /// Begins to accept. Thread: control.
     void start();
+    /// Requests that come from now on see this configuration, also on open connections; an open
+    /// WebSocket keeps the bounds of its messages. Thread: any.
+    void reload(std::shared_ptr<const config::Config> config);
 
     /// Stops accepting, closes idle connections at once, lets requests in progress finish within
     /// `grace`, then ends streams with an error event and closes. Thread: control.

@@ -78,6 +78,11 @@ class Router {
     /// From now on requests get `shutting_down`, waiting ones too.
     void stop_accepting();
 
+    /// From now on requests see this configuration and its backends. Those that a backend has got
+    /// already go on with the former one, those that wait adopt the new one at once. A backend
+    /// that stays as it was keeps its connections and all that is known of it. Thread: control.
+    void reload(std::shared_ptr<const config::Config> config);
+
     void set_policy(std::shared_ptr<const efficiency::Policy> policy);
     void set_system(std::shared_ptr<const monitors::SystemSnapshot> snapshot);
     /// Who is told of the work of backends. Before the first request.

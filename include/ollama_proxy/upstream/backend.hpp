@@ -37,15 +37,22 @@ enum class Outcome {
 /// It outlives a reload for as long as a request uses it. Thread: any, unless said otherwise.
 class Backend {
   public:
-    Backend(config::Backend settings, const config::CircuitBreaker& breaker, std::uint32_t index);
+    Backend(config::Backend settings, const config::CircuitBreaker& breaker);
     Backend(const Backend&) = delete;
     Backend& operator=(const Backend&) = delete;
 
+    /// It is the same server as `former`, under other settings: what was found out of it (health,
+    /// models, parking, counts) holds on; so does the breaker with `breaker_too`. Before anybody
+    /// else knows this one.
+    void inherit(const Backend& former, bool breaker_too);
+    /// A reload has taken it out of the configuration: requests that it has go on, it gets no new
+    /// ones, and its connections are not kept.
+    void retire() { retired_.store(true, std::memory_order_release); }
+    [[nodiscard]] bool is_retired() const { return retired_.load(std::memory_order_acquire); }
+
     [[nodiscard]] const config::Backend& settings() const { return settings_; }
     [[nodiscard]] const std::string& id() const { return settings_.id; }
-    /// Place in the configuration.
-    [[nodiscard]] std::uint32_t index() const { return index_; }
-    /// Unique in this process: pools and slot tables are keyed by it.
+    /// Unique in this process: pools are keyed by it.
     [[nodiscard]] std::uint64_t serial() const { return serial_; }
 
     [[nodiscard]] Health health() const { return health_.load(std::memory_order_relaxed); }
@@ -107,8 +114,8 @@ class Backend {
     }
 
     const config::Backend settings_;
-    const std::uint32_t index_;
     const std::uint64_t serial_;
+    std::atomic<bool> retired_{false};
     std::atomic<Health> health_{Health::unknown};
     SnapshotCell<Catalog> catalog_{std::make_shared<const Catalog>()};
     SnapshotCell<Addresses> addresses_{std::make_shared<const Addresses>()};

@@ -121,9 +121,10 @@ class Exchange {
     std::unique_ptr<Impl> impl_;
 };
 
-/// Closes the calling worker's idle connections (resume from suspend, reload). Thread: a worker.
-void flush_connections();
-/// Closes those of all workers, each before it next wants one. Thread: any.
+/// Closes the calling worker's idle connections to backends that a reload has taken away.
+/// Thread: a worker.
+void drop_retired_connections();
+/// Closes all idle connections of all workers, each before it next wants one. Thread: any.
 void flush_all_connections();
 
 }  // namespace ollama_proxy::upstream

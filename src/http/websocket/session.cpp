@@ -35,7 +35,7 @@ WebSocketSession::WebSocketSession(std::shared_ptr<Shared> shared, asio::ip::tcp
       client_(std::move(client)),
       worker_(worker),
       link_(
-          socket, worker.deadlines(), link_settings(*shared_->config),
+          socket, worker.deadlines(), link_settings(*shared_->config.load()),
           [](void* self) { static_cast<WebSocketSession*>(self)->lost(); }, this),
       outbox_(worker.executor()),
       over_wake_(worker.executor()),
@@ -124,7 +124,7 @@ void WebSocketSession::take_message(std::string_view text, access::ByteBudget::L
 /// Why a well-formed request is not even tried.
 std::optional<Error> WebSocketSession::refusal() {
     if (draining_) return shutting_down();
-    const std::size_t limit = shared_->config->websocket.max_in_flight;
+    const std::size_t limit = shared_->config.load()->websocket.max_in_flight;
     if (active_.size() >= limit) {
         Error error = make_error(Errc::queue_full,
                                  "at most " + std::to_string(limit) +

@@ -138,7 +138,7 @@ void WebSocketSession::finish(Active& active) {
         outbox_.push(
             active.writer.last({active.summary, total_ms, active.route.backend, active.energy_j}));
     }
-    if (!shared_->config->logging.access_log) return;
+    if (!shared_->config.load()->logging.access_log) return;
     telemetry::AccessRecord record;
     record.request_id = active.message.request_id;
     record.client = client_.name;

@@ -128,9 +128,11 @@ class Home(unittest.TestCase):
     def test_reload_is_told_to_a_systemd_that_knows_it(self):
         self.install()
         self.assertIn("\nType=notify\n", self.text("systemd/user/ie.fio.ollamaproxy.service"))
+        self.assertIn("\nExecReload=/bin/kill -HUP $MAINPID\n", self.text("systemd/user/ie.fio.ollamaproxy.service"))
         self.tool("systemctl", '[[ $1 == --version ]] && echo "systemd 257 (257.1-1)" && exit; exit 1')
         self.install()
         self.assertIn("\nType=notify-reload\n", self.text("systemd/user/ie.fio.ollamaproxy.service"))
+        self.assertNotIn("ExecReload", self.text("systemd/user/ie.fio.ollamaproxy.service"))
 
     def test_what_cannot_work_is_refused_with_a_remedy(self):
         self.assertIn("--binary", self.run_script("--binary", "/nowhere/ollama-proxy", good=False))

@@ -10,16 +10,15 @@ namespace {
 
 using std::chrono::seconds;
 
-std::shared_ptr<Backend> backend(const std::string& id, std::uint32_t index = 0) {
+std::shared_ptr<Backend> backend(const std::string& id) {
     config::Backend settings;
     settings.id = id;
-    return std::make_shared<Backend>(settings, config::CircuitBreaker{}, index);
+    return std::make_shared<Backend>(settings, config::CircuitBreaker{});
 }
 
 TEST(Backend, IsUnknownAndClosedAtFirst) {
-    const auto b = backend("b", 3);
+    const auto b = backend("b");
     EXPECT_EQ(b->health(), Health::unknown);
-    EXPECT_EQ(b->index(), 3U);
     EXPECT_FALSE(b->catalog()->known);
     EXPECT_TRUE(b->addresses()->empty());
     EXPECT_EQ(b->breaker_state(Clock::now()), BreakerState::closed);
@@ -31,7 +30,7 @@ TEST(Backend, KnowsAtOnceWhatNeedsNoResolver) {
         config::Backend settings;
         settings.endpoint.host = std::move(host);
         settings.endpoint.port = 11434;
-        const Backend b(settings, config::CircuitBreaker{}, 0);
+        const Backend b(settings, config::CircuitBreaker{});
         std::string text;
         for (const auto& one : *b.addresses()) text += one.address().to_string() + " ";
         return text;

@@ -37,6 +37,10 @@ class ConnectionPoolTest : public testing::Test {
     support::Socket listener_ = support::Socket::listen(0, 128);
     std::vector<support::Socket> peers_;
     ConnectionPool pool_;
+    const std::shared_ptr<Backend> backend_ =
+        std::make_shared<Backend>(config::Backend{}, config::CircuitBreaker{});
+    const std::shared_ptr<Backend> other_ =
+        std::make_shared<Backend>(config::Backend{}, config::CircuitBreaker{});
     const TimePoint now_ = Clock::now();
 };
 
@@ -45,12 +49,12 @@ TEST_F(ConnectionPoolTest, TheLastOneReturnedIsTheFirstOneTaken) {
     auto two = connected();
     const Connection* first = one.get();
     const Connection* second = two.get();
-    pool_.give_back(7, std::move(one), now_);
-    pool_.give_back(7, std::move(two), now_);
-    EXPECT_EQ(pool_.take(8, now_), nullptr) << "another backend's";
-    EXPECT_EQ(pool_.take(7, now_).get(), second);
-    EXPECT_EQ(pool_.take(7, now_).get(), first);
-    EXPECT_EQ(pool_.take(7, now_), nullptr);
+    pool_.give_back(backend_, std::move(one), now_);
+    pool_.give_back(backend_, std::move(two), now_);
+    EXPECT_EQ(pool_.take(*other_, now_), nullptr) << "another backend's";
+    EXPECT_EQ(pool_.take(*backend_, now_).get(), second);
+    EXPECT_EQ(pool_.take(*backend_, now_).get(), first);
+    EXPECT_EQ(pool_.take(*backend_, now_), nullptr);
 }
 
 TEST_F(ConnectionPoolTest, WhatTheBackendClosedOrSpokeOnIsNotUsed) {
@@ -62,33 +66,46 @@ TEST_F(ConnectionPoolTest, WhatTheBackendClosedOrSpokeOnIsNotUsed) {
     peers_[1].send("HTTP/1.1 408 Request Timeout\r\n\r\n");
     wait_until_useless(*closed);
     wait_until_useless(*spoke);
-    pool_.give_back(1, std::move(good), now_);
-    pool_.give_back(1, std::move(closed), now_);
-    pool_.give_back(1, std::move(spoke), now_);
-    EXPECT_EQ(pool_.take(1, now_).get(), wanted);
+    pool_.give_back(backend_, std::move(good), now_);
+    pool_.give_back(backend_, std::move(closed), now_);
+    pool_.give_back(backend_, std::move(spoke), now_);
+    EXPECT_EQ(pool_.take(*backend_, now_).get(), wanted);
 }
 
 TEST_F(ConnectionPoolTest, WhatIsOldIsClosed) {
-    pool_.give_back(1, connected(), now_);
-    EXPECT_EQ(pool_.take(1, now_ + ConnectionPool::kIdleLimit), nullptr);
+    pool_.give_back(backend_, connected(), now_);
+    EXPECT_EQ(pool_.take(*backend_, now_ + ConnectionPool::kIdleLimit), nullptr);
     EXPECT_EQ(peers_[0].receive(support::Clock::now() + support::kPatience), "");
 }
 
 TEST_F(ConnectionPoolTest, KeepsABoundedNumberAndTheYoungest) {
     for (std::size_t i = 0; i < ConnectionPool::kIdlePerBackend + 1; ++i) {
-        pool_.give_back(1, connected(), now_);
+        pool_.give_back(backend_, connected(), now_);
     }
     EXPECT_EQ(peers_[0].receive(support::Clock::now() + support::kPatience), "") << "the oldest";
     std::size_t kept = 0;
-    while (pool_.take(1, now_)) ++kept;
+    while (pool_.take(*backend_, now_)) ++kept;
     EXPECT_EQ(kept, ConnectionPool::kIdlePerBackend);
 }
 
 TEST_F(ConnectionPoolTest, FlushingClosesAll) {
-    pool_.give_back(1, connected(), now_);
+    pool_.give_back(backend_, connected(), now_);
     pool_.flush();
-    EXPECT_EQ(pool_.take(1, now_), nullptr);
+    EXPECT_EQ(pool_.take(*backend_, now_), nullptr);
     EXPECT_EQ(peers_[0].receive(support::Clock::now() + support::kPatience), "");
+}
+
+TEST_F(ConnectionPoolTest, OfABackendThatIsGoneNothingIsKept) {
+    pool_.give_back(backend_, connected(), now_);
+    pool_.give_back(other_, connected(), now_);
+    backend_->retire();
+    pool_.drop_retired();
+    EXPECT_EQ(peers_[0].receive(support::Clock::now() + support::kPatience), "");
+    EXPECT_NE(pool_.take(*other_, now_), nullptr);
+
+    pool_.give_back(backend_, connected(), now_);
+    EXPECT_EQ(peers_[2].receive(support::Clock::now() + support::kPatience), "")
+        << "a request that ended after the reload";
 }
 
 }  // namespace

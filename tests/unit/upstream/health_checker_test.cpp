@@ -62,7 +62,7 @@ class HealthCheckerTest : public ::testing::Test {
         b.endpoint.host = "127.0.0.1";
         b.endpoint.port = port;
         b.endpoint.text = "http://127.0.0.1:" + std::to_string(port);
-        return std::make_shared<Backend>(b, config::CircuitBreaker{}, 0);
+        return std::make_shared<Backend>(b, config::CircuitBreaker{});
     }
     HealthChecker& watch(std::vector<std::shared_ptr<Backend>> backends) {
         if (!checker_) {
@@ -148,7 +148,7 @@ TEST_F(HealthCheckerTest, NoticesABackendThatBreaksAndRecovers) {
 TEST_F(HealthCheckerTest, NeverProbesADisabledBackend) {
     config::Backend settings = backend("off", server_.port())->settings();
     settings.enabled = false;
-    const auto off = std::make_shared<Backend>(settings, config::CircuitBreaker{}, 0);
+    const auto off = std::make_shared<Backend>(settings, config::CircuitBreaker{});
     const auto on = backend("on", server_.port());
     watch({off, on});
     ASSERT_TRUE(healthy_with_catalog(on));
