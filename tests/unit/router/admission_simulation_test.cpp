@@ -63,6 +63,7 @@ class World {
         for (std::size_t i = 0; i < backends; ++i) {
             names_.push_back("backend-" + std::to_string(i));
             capacity_.emplace_back();
+            listed_.push_back(true);
         }
         reload();
     }
@@ -170,6 +171,13 @@ class World {
         look_for_slot(*one, true);
     }
 
+    /// Its slot was granted while a reload took the backend away.
+    void go_elsewhere(Request& one) {
+        if (one.preemptible) (void)core_.withdraw(*one.preemptible);
+        give_back(one);
+        look_for_slot(one, true);
+    }
+
     void leave() {
         Request* one = pick(random_() % 2 == 0 ? Phase::waiting : Phase::running);
         if (!one) return;
@@ -210,6 +218,8 @@ class World {
             one.per_model = 1 + random_() % 3;
             one.in_all = one.per_model + random_() % 4;
         }
+        // backends come and go too; who has a slot at one that is gone keeps it to the end
+        for (std::size_t i = 0; i < listed_.size(); ++i) listed_[i] = random_() % 4 > 0;
         size_bound_ = std::max(settings_.max_size, core_.waiting());
         Bells bells;
         core_.ask_again({}, bells);
@@ -237,6 +247,7 @@ class World {
                 case WaitState::granted:
                     EXPECT_EQ(one.places.at(standing.place).backend, standing.slot.backend);
                     start(one, standing.slot);
+                    if (!listed_[backend_of(one.slot.backend)]) go_elsewhere(one);
                     break;
                 case WaitState::evicted:
                     end(one, Phase::refused);
@@ -247,8 +258,13 @@ class World {
                 case WaitState::waiting: {
                     if (!standing.asked_again) break;
                     Bells bells;
-                    const auto waiting_before = who_waits();
                     set_places(one);
+                    if (one.places.empty()) {
+                        leave_queue(one);
+                        end(one, Phase::done);  // told that nobody is left
+                        break;
+                    }
+                    const auto waiting_before = who_waits();
                     EXPECT_TRUE(core_.replace(*one.waiter, one.places, now_, bells));
                     ring(bells);
                     note_granted(waiting_before);
@@ -410,7 +426,7 @@ class World {
     void set_places(Request& one) {
         one.places.clear();
         for (std::size_t i = 0; i < names_.size(); ++i) {
-            if (std::ranges::find(one.tried, i) != one.tried.end()) continue;
+            if (!listed_[i] || std::ranges::find(one.tried, i) != one.tried.end()) continue;
             one.places.push_back({names_[i], one.model, capacity_[i]});
         }
     }
@@ -452,6 +468,7 @@ class World {
     AdmissionCore core_;
     std::vector<std::string> names_;
     std::vector<Capacity> capacity_;
+    std::vector<bool> listed_;  ///< in the configuration now
     std::deque<Request> requests_;
     std::deque<std::size_t> bells_;  ///< rung and not yet noticed
     bool reloading_ = false;
