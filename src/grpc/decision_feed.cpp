@@ -12,33 +12,28 @@
 namespace ollama_proxy::grpc_api {
 namespace asio = boost::asio;
 
-DecisionFeed::DecisionFeed(router::Router& router, const asio::any_io_executor& executor)
-    : box_(std::make_shared<Box>(executor)),
-      subscription_(router.subscribe_decisions(
-          [box = box_](const router::LastDecision& decision) { put(box, decision); })) {}
-
-void DecisionFeed::put(const std::shared_ptr<Box>& box, const router::LastDecision& decision) {
+void DecisionBox::put(const router::LastDecision& decision) {
     {
-        std::lock_guard lock(box->mutex);
-        if (box->waiting.size() >= kMost) box->waiting.pop_front();
-        box->waiting.push_back(decision);
-        if (std::exchange(box->told, true)) return;
+        std::lock_guard lock(mutex_);
+        if (waiting_.size() >= kMost) waiting_.pop_front();
+        waiting_.push_back(decision);
+        if (std::exchange(told_, true)) return;
     }
-    asio::post(box->wake.get_executor(), [box] { box->wake.cancel(); });
+    asio::post(wake_.get_executor(), [self = shared_from_this()] { self->wake_.cancel(); });
 }
 
-std::vector<router::LastDecision> DecisionFeed::take() {
-    std::lock_guard lock(box_->mutex);
-    box_->told = false;
-    std::vector<router::LastDecision> out(std::make_move_iterator(box_->waiting.begin()),
-                                          std::make_move_iterator(box_->waiting.end()));
-    box_->waiting.clear();
+std::vector<router::LastDecision> DecisionBox::take() {
+    std::lock_guard lock(mutex_);
+    told_ = false;
+    std::vector<router::LastDecision> out(std::make_move_iterator(waiting_.begin()),
+                                          std::make_move_iterator(waiting_.end()));
+    waiting_.clear();
     return out;
 }
 
-asio::awaitable<void> DecisionFeed::until_news(TimePoint limit) {
-    box_->wake.expires_at(limit);
-    co_await box_->wake.async_wait(asio::as_tuple(asio::use_awaitable));
+asio::awaitable<void> DecisionBox::until_news(TimePoint limit) {
+    wake_.expires_at(limit);
+    co_await wake_.async_wait(asio::as_tuple(asio::use_awaitable));
     const auto state = co_await asio::this_coro::cancellation_state;
     if (state.cancelled() != asio::cancellation_type::none) {
         throw boost::system::system_error(asio::error::operation_aborted);

@@ -13,34 +13,42 @@
 
 namespace ollama_proxy::grpc_api {
 
-/// The routing decisions since it was made, for one client that watches them. A client that takes
-/// them too slowly loses the oldest: nobody waits for it. Thread: that of `executor`.
-class DecisionFeed {
+/// Decisions on their way from the workers that make them to one client that watches them. A client
+/// that takes them too slowly loses the oldest: nobody waits for it.
+class DecisionBox : public std::enable_shared_from_this<DecisionBox> {
   public:
     static constexpr std::size_t kMost = 256;  ///< that wait for the client
 
-    DecisionFeed(router::Router& router, const boost::asio::any_io_executor& executor);
-    DecisionFeed(const DecisionFeed&) = delete;
-    DecisionFeed& operator=(const DecisionFeed&) = delete;
+    explicit DecisionBox(const boost::asio::any_io_executor& executor) : wake_(executor) {}
 
+    /// Thread: any.
+    void put(const router::LastDecision& decision);
+
+    // Thread of the following: that of the executor.
     /// Those that are new, oldest first.
     [[nodiscard]] std::vector<router::LastDecision> take();
     /// Returns when there may be something to take, at the latest at `limit`. Cancelling throws.
     [[nodiscard]] boost::asio::awaitable<void> until_news(TimePoint limit);
 
   private:
-    /// Workers put decisions in while the client's own worker takes them out.
-    struct Box {
-        explicit Box(const boost::asio::any_io_executor& executor) : wake(executor) {}
+    std::mutex mutex_;
+    std::deque<router::LastDecision> waiting_;
+    bool told_ = false;  ///< a wake-up is on its way
+    boost::asio::steady_timer wake_;
+};
 
-        std::mutex mutex;
-        std::deque<router::LastDecision> waiting;
-        bool told = false;               ///< a wake-up is on its way
-        boost::asio::steady_timer wake;  ///< touched on its executor alone
-    };
-    static void put(const std::shared_ptr<Box>& box, const router::LastDecision& decision);
+/// What the router has decided since it was made.
+class DecisionFeed {
+  public:
+    DecisionFeed(router::Router& router, const boost::asio::any_io_executor& executor)
+        : box_(std::make_shared<DecisionBox>(executor)),
+          subscription_(router.subscribe_decisions(
+              [box = box_](const router::LastDecision& decision) { box->put(decision); })) {}
 
-    std::shared_ptr<Box> box_;
+    [[nodiscard]] DecisionBox& box() { return *box_; }
+
+  private:
+    std::shared_ptr<DecisionBox> box_;
     Observers<router::LastDecision>::Subscription subscription_;
 };
 

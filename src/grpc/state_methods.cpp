@@ -14,16 +14,16 @@ namespace {
 constexpr std::chrono::seconds kFresh{1};
 
 /// Passes decisions on as they are made, until `end`.
-awaitable<std::optional<Error>> tell_decisions(Call& call, DecisionFeed& feed, TimePoint end) {
+awaitable<std::optional<Error>> tell_decisions(Call& call, DecisionBox& box, TimePoint end) {
     while (Clock::now() < end) {
-        const std::vector<router::LastDecision> decisions = feed.take();
+        const std::vector<router::LastDecision> decisions = box.take();
         for (const router::LastDecision& decision : decisions) {
             StateUpdate update;
             fill(*update.mutable_decision(), decision);
             auto error = co_await call.write(update);
             if (error) co_return error;
         }
-        co_await feed.until_news(end);
+        co_await box.until_news(end);
     }
     co_return std::nullopt;
 }
@@ -101,7 +101,8 @@ awaitable<std::optional<Error>> watch_state(Call& call) {
         }
         if (!feed) {
             co_await until_next_look();
-        } else if (auto error = co_await tell_decisions(call, *feed, Clock::now() + kLookAgain)) {
+        } else if (auto error =
+                       co_await tell_decisions(call, feed->box(), Clock::now() + kLookAgain)) {
             co_return error;
         }
     }
