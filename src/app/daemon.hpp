@@ -15,7 +15,7 @@ namespace ollama_proxy::app {
 
 /// The composition root: owns every room of a running daemon, builds them bottom-up and stops them
 /// top-down. It touches no global state, so a process may hold several.
-/// Thread: all calls from one thread, which is none of its own.
+/// Thread: one call at a time, on none of its own threads.
 class Daemon {
   public:
     explicit Daemon(std::shared_ptr<const config::Config> config, Activation activation = {});

@@ -119,6 +119,9 @@ int serve(const Options& options, const config::Environment& environment) {
         telemetry::log_warn("this build has no gRPC: server.grpc_port is not served");
     }
 
+    if (watch && watch->fd() < 0) {
+        telemetry::log_warn("the configuration file cannot be watched: send SIGHUP after a change");
+    }
     std::atomic<Milliseconds> grace{config->server.shutdown_grace};
     int signal = 0;
     {

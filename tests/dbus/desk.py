@@ -174,10 +174,8 @@ class Daemon:
     """The binary under test. `config` is merged over what every test wants."""
 
     def __init__(self, folder, environment, config, arguments=()):
-        file = Path(folder, "config.yaml")
-        file.write_text(json.dumps({"state_dir": folder, **config,
-                                    "server": {"http_port": 0, "grpc_port": None, "shutdown_grace_ms": 500}}),
-                        encoding="utf-8")
+        file = self.file = Path(folder, "config.yaml")
+        self.configure(config)
         self.process = subprocess.Popen([BINARY, "serve", "--config", str(file), *arguments], cwd=folder,
                                         env={**os.environ, **environment}, text=True, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -191,6 +189,14 @@ class Daemon:
         self.url = f"http://127.0.0.1:{found[1]}"
         self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
         self.reader.start()
+
+    def configure(self, config):
+        """Another configuration; the daemon sees that the file has changed."""
+        text = json.dumps({"state_dir": str(self.file.parent), **config,
+                           "server": {"http_port": 0, "grpc_port": None, "shutdown_grace_ms": 500}})
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.rename(self.file)
 
     def get(self, path):
         with urllib.request.urlopen(self.url + path, timeout=PATIENCE_S) as reply:

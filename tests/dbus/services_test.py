@@ -67,6 +67,19 @@ class Services(Desk):
         self.assertEqual((values["CurrentMode"], values["EffectiveMode"], values["Reason"], values["AutoModeEnabled"]),
                          ("Auto", "Balanced", "power-unknown", True))
 
+    def test_a_reload_tells_which_backends_came_and_went(self):
+        def with_backends(*ids):
+            return {"monitors": {"enabled": False}, "notifications": {"enabled": False},
+                    "backends": [{"id": one, "name": one.upper(), "endpoint": "http://127.0.0.1:1"} for one in ids]}
+        daemon = self.start(with_backends("stays", "goes"), ())
+        backends = self.part(self.connection, "Backends")
+        self.assertEqual([row[0] for row in backends.ListBackends()], ["stays", "goes"])
+        daemon.configure(with_backends("comes", "stays"))
+        eventually(lambda: self.heard("BackendAdded") and self.heard("BackendRemoved"), "both signals")
+        self.assertEqual(self.heard("BackendAdded"), [("comes", "COMES")])
+        self.assertEqual(self.heard("BackendRemoved"), [("goes",)])
+        self.assertEqual([row[0] for row in backends.ListBackends()], ["comes", "stays"])
+
     def command(self, *arguments):
         """What a tool of the command line prints, and how it ends."""
         run = subprocess.run(arguments, capture_output=True, text=True, timeout=30, check=False)

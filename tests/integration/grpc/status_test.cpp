@@ -285,6 +285,28 @@ TEST(GrpcGate, EachMethodOpensToItsPermissionAlone) {
               StatusCode::PERMISSION_DENIED);
 }
 
+TEST(GrpcGate, AKeyThatAReloadTookAwayOpensNothingOnAnOpenConnectionEither) {
+    const config::Environment secrets{{{"OLD_KEY", "sk-old"}, {"NEW_KEY", "sk-new"}}};
+    const auto with_key = [](const std::string& name) {
+        return support::config_yaml({},
+                                    "server: { grpc_port: 0, auth: { enabled: true, api_keys: [\n"
+                                    "  { name: one, key_env: " +
+                                        name + " } ] } }\n");
+    };
+    TestDaemon daemon(with_key("OLD_KEY"), secrets);
+    const auto stub = stub_for(daemon.grpc_port());
+    const auto list = [&](const std::string& key) {
+        ClientContext context;
+        context.AddMetadata("authorization", "Bearer " + key);
+        ListBackendsResponse response;
+        return stub->ListBackends(&context, {}, &response).error_code();
+    };
+    EXPECT_EQ(list("sk-old"), StatusCode::OK);
+    daemon.reload(with_key("NEW_KEY"), secrets);
+    EXPECT_EQ(list("sk-old"), StatusCode::UNAUTHENTICATED);
+    EXPECT_EQ(list("sk-new"), StatusCode::OK);
+}
+
 TEST(GrpcGate, AsksForTheKeyBeforeTheMessageHasCome) {
     const config::Environment keys{{{"ASK_KEY", "sk-ask"}}};
     const TestDaemon daemon(

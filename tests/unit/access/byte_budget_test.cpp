@@ -48,6 +48,19 @@ TEST(ByteBudget, ASmallOneIsNotRoundedToNothing) {
     EXPECT_TRUE(budget.extend(lease, 40, 5));
 }
 
+TEST(ByteBudget, ASmallerOneWaitsForWhatIsHeldAlready) {
+    ByteBudget budget(1000);
+    ByteBudget::Lease held;
+    EXPECT_TRUE(budget.extend(held, 800, 0));
+    budget.configure(500);
+    ByteBudget::Lease more;
+    EXPECT_FALSE(budget.extend(more, 1, 0));
+    EXPECT_FALSE(budget.has_room(1, 0));
+    held = {};
+    EXPECT_TRUE(budget.extend(more, 500, 0));
+    EXPECT_FALSE(budget.extend(more, 1, 0));
+}
+
 TEST(ByteBudget, RoomIsSaidWithoutTakingIt) {
     ByteBudget budget(1000);
     EXPECT_TRUE(budget.has_room(950, 5));

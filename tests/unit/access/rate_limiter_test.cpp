@@ -57,6 +57,16 @@ TEST(RateLimiter, OffItLetsEverythingPass) {
 
 /// More clients than it remembers: those who are in debt stay in debt while others can be
 /// forgotten.
+TEST(RateLimiter, ANewRateHoldsAtOnceAndForgivesNothing) {
+    RateLimiter limiter({true, 0.1, 2});
+    EXPECT_EQ(limiter.take("a", kStart), 0);
+    limiter.configure({true, 1.0, 2});
+    EXPECT_EQ(limiter.take("a", kStart), 0);
+    EXPECT_EQ(limiter.take("a", kStart), 1);
+    limiter.configure({false, 1.0, 2});
+    EXPECT_EQ(limiter.take("a", kStart), 0);
+}
+
 TEST(RateLimiter, ForgetsTheFullBucketsFirst) {
     RateLimiter limiter({true, 1.0, 2});
     for (int i = 0; i < 9990; ++i) {

@@ -41,6 +41,34 @@ TEST(Backend, KnowsAtOnceWhatNeedsNoResolver) {
     EXPECT_EQ(known("gpu.example"), "");
 }
 
+TEST(Backend, InheritsWhatWasFoundOutOfTheSameServer) {
+    const auto former = backend("b");
+    const TimePoint now = Clock::now();
+    auto catalog = std::make_shared<Catalog>();
+    catalog->known = true;
+    former->set_catalog(catalog);
+    (void)former->set_health(Health::unhealthy, "refused");
+    former->mark_absent("gone");
+    former->mark_lacking(codec::Api::embeddings);
+    former->park_until(now + seconds(5));
+    for (int i = 0; i < 5; ++i) former->record(Outcome::failure, now);
+    EXPECT_EQ(former->breaker_state(now), BreakerState::open);
+
+    const auto latter = backend("b");
+    latter->inherit(*former, true);
+    EXPECT_EQ(latter->health(), Health::unhealthy);
+    EXPECT_EQ(latter->health_reason(), "refused");
+    EXPECT_EQ(latter->catalog(), former->catalog());
+    EXPECT_TRUE(latter->is_absent("gone"));
+    EXPECT_TRUE(latter->lacks(codec::Api::embeddings));
+    EXPECT_TRUE(latter->is_parked(now));
+    EXPECT_EQ(latter->failures(), 5U);
+    EXPECT_EQ(latter->breaker_state(now), BreakerState::open);
+    const auto other_rules = backend("b");
+    other_rules->inherit(*former, false);
+    EXPECT_EQ(other_rules->breaker_state(now), BreakerState::closed);
+}
+
 TEST(Backend, TellsWhetherTheHealthChanged) {
     const auto b = backend("b");
     EXPECT_TRUE(b->set_health(Health::healthy, "answers"));

@@ -36,6 +36,16 @@ class Schedule : public ::testing::Test {
 
 TEST_F(Schedule, ProbesAtOnceAtFirst) { EXPECT_EQ(pause(), 0); }
 
+TEST_F(Schedule, GoesOnFromWhatWasKnownOfTheServerAndLooksAtOnce) {
+    schedule_ = ProbeSchedule(Health::healthy);
+    EXPECT_EQ(pause(), 0);
+    EXPECT_EQ(feed(ProbeResult::failed), Health::healthy) << "one failure of three";
+    schedule_ = ProbeSchedule(Health::unhealthy);
+    EXPECT_EQ(feed(ProbeResult::refused), Health::unhealthy);
+    EXPECT_GE(pause(), 1) << "not in a tight loop";
+    EXPECT_EQ(feed(ProbeResult::ok), Health::healthy);
+}
+
 TEST_F(Schedule, OneSuccessMakesTheUnknownHealthy) {
     settings_.healthy_threshold = 3;
     EXPECT_EQ(feed(ProbeResult::ok), Health::healthy);
