@@ -35,6 +35,16 @@ std::vector<telemetry::Sample> sensor_samples(
     return out;
 }
 
+std::vector<telemetry::Sample> power_samples(
+    const std::shared_ptr<const SystemSnapshot>& snapshot) {
+    std::vector<telemetry::Sample> out;
+    if (!snapshot) return out;
+    for (const PowerReading& draw : snapshot->draws) {
+        out.push_back({{draw.name, std::string(to_string(draw.source))}, draw.watts});
+    }
+    return out;
+}
+
 }  // namespace
 
 void offer_metrics(const std::shared_ptr<EnergyLedger::Impl>& energy,
@@ -50,6 +60,13 @@ void offer_metrics(const std::shared_ptr<EnergyLedger::Impl>& energy,
             const auto cell = snapshot.lock();
             return sensor_samples(cell ? cell->load() : nullptr);
         });
+    telemetry::metrics().sampled(telemetry::SampleKind::gauge, "ollama_proxy_power_watts",
+                                 "What parts of the machine drew at the last reading, and the "
+                                 "whole of it while it discharges.",
+                                 {"part", "source"}, [snapshot = std::weak_ptr(snapshot)] {
+                                     const auto cell = snapshot.lock();
+                                     return power_samples(cell ? cell->load() : nullptr);
+                                 });
 }
 
 void tell_thermal_events(const SystemSnapshot& before, const SystemSnapshot& now) {

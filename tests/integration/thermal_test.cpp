@@ -142,6 +142,23 @@ TEST_F(Sensors, UnpluggingIsSeen) {
         support::eventually([&] { return get("/efficiency")["effective_mode"] == "Efficiency"; }));
 }
 
+TEST_F(Sensors, WhatTheMachineDrawsIsAMetric) {
+    start(test::intel_laptop());
+    const auto metric = [&](const std::string& sample) {
+        const std::string text = support::http_get(daemon_->port(), "/metrics").body;
+        const auto at = text.find("ollama_proxy_power_watts{" + sample + "} ");
+        return at == text.npos ? std::nullopt
+                               : std::optional(std::stod(text.substr(text.find(' ', at))));
+    };
+    ASSERT_TRUE(
+        support::eventually([&] { return metric(R"(part="battery",source="battery")") == 12; }));
+    // a counter that stands still draws nothing; two readings tell it
+    EXPECT_TRUE(
+        support::eventually([&] { return metric(R"(part="package-0",source="rapl")") == 0; }));
+    set("class/power_supply/AC/online", "1");  // plugged in, the battery draws nothing
+    EXPECT_TRUE(support::eventually([&] { return !metric(R"(part="battery",source="battery")"); }));
+}
+
 TEST_F(Sensors, WithoutAnyEverythingIsNull) {
     start(test::virtual_machine());
     const json state = get("/thermal");
