@@ -225,6 +225,23 @@ class Daemon:
         return sum(text in line for line in self.lines)
 
 
+def prepare_for_sleep(connection, sleeping):
+    """What logind says before the machine sleeps and when it has woken up."""
+    connection.call_blocking("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.DBus.Mock",
+                             "EmitSignal", "sssav", ("org.freedesktop.login1.Manager", "PrepareForSleep", "b",
+                                                     [dbus.Boolean(sleeping, variant_level=1)]))
+
+
+def watches_sleep(connection):
+    """Somebody has asked this bus for logind's signals."""
+    try:
+        rules = connection.call_blocking("org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                         "org.freedesktop.DBus.Debug.Stats", "GetAllMatchRules", "", ())
+    except dbus.exceptions.DBusException as error:
+        raise unittest.SkipTest(f"this bus does not tell who listens: {error}") from error
+    return any("PrepareForSleep" in rule for owner in rules.values() for rule in owner)
+
+
 class Properties:
     """Those of one of the five."""
 
@@ -263,6 +280,27 @@ class Desk(unittest.TestCase):
         self.addCleanup(bus.stop)
         self.environment[f"DBUS_{kind.upper()}_BUS_ADDRESS"] = bus.address
         return bus
+
+    def mock(self, bus, *arguments):
+        """A service of python-dbusmock; the function that ends it."""
+        process = subprocess.Popen(["/usr/bin/python3", "-m", "dbusmock", f"--{bus.kind}", *arguments],
+                                   env={f"DBUS_{bus.kind.upper()}_BUS_ADDRESS": bus.address, "PATH": "/usr/bin:/bin"},
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def end():
+            process.kill()
+            process.wait()
+
+        self.addCleanup(end)
+        return end
+
+    def template(self, bus, template, name):
+        """The same after one of its templates, once it has its name."""
+        end = self.mock(bus, "--template", template)
+        connection = bus.connect()
+        eventually(lambda: connection.name_has_owner(name), name)
+        connection.close()
+        return end
 
     def start_daemon(self, config=None, arguments=("--demo",)):
         wanted = {"monitors": {"enabled": False}, "notifications": {"enabled": False}, **(config or {})}

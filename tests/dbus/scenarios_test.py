@@ -1,12 +1,13 @@
 """A laptop's day: sensors change, and mode, reason, signals, notifications and history follow."""
 
 import re
+import shutil
 import subprocess
 import threading
 import unittest
 
 import dbus
-from desk import Backend, Desk, Sysfs, eventually
+from desk import Backend, Desk, Sysfs, eventually, prepare_for_sleep, watches_sleep
 
 FAST = {"interval_ms": 100, "idle_interval_ms": 100}
 
@@ -210,6 +211,22 @@ class Day(Desk):
         steps = [(one["from"], one["to"]) for one in daemon.get("/efficiency/history")["history"]]
         self.assertEqual(steps[-3:], [("Performance", "Quiet"), ("Quiet", "UltraEfficiency"),
                                       ("UltraEfficiency", "Performance")])
+
+    def test_a_gpu_that_does_not_wake_up_with_the_machine_is_told(self):
+        system = self.start_bus("system")
+        self.template(system, "logind", "org.freedesktop.login1")
+        logind = system.connect()
+        self.sysfs.add_gpu(50, 1200)
+        backends = [{"id": "gpu", "hardware": "amd", "endpoint": "http://127.0.0.1:9"},
+                    {"id": "cpu", "hardware": "cpu", "endpoint": "http://127.0.0.1:9"}]
+        daemon = self.start({"backends": backends}, ())
+        eventually(lambda: daemon.get("/thermal")["gpu_temperature_c"] == 50, "the GPU")
+        eventually(lambda: watches_sleep(logind), "a daemon that listens to logind")
+        prepare_for_sleep(logind, True)
+        shutil.rmtree(self.sysfs.root / "class/drm")
+        prepare_for_sleep(logind, False)
+        eventually(lambda: any("A device did not wake up" in note for note in self.notes()), "a notification", 60)
+        self.assertTrue(any("No longer there after sleeping: gpu" in note for note in self.notes()), self.notes())
 
     def test_a_mode_set_by_hand_yields_to_critical_heat_only(self):
         daemon = self.start()

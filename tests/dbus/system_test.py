@@ -1,11 +1,10 @@
 """The system bus: power profiles under both names, sleeping and waking, the inhibitor."""
 
-import subprocess
 import threading
 import unittest
 
 import dbus
-from desk import Backend, Desk, eventually
+from desk import Backend, Desk, eventually, prepare_for_sleep, watches_sleep
 
 
 class System(Desk):
@@ -14,24 +13,6 @@ class System(Desk):
         self.session = self.start_bus()
         self.system = self.start_bus("system")
         self.connection = self.system.connect()
-
-    def mock(self, *arguments):
-        """A service of python-dbusmock."""
-        process = subprocess.Popen(["/usr/bin/python3", "-m", "dbusmock", "--system", *arguments],
-                                   env={"DBUS_SYSTEM_BUS_ADDRESS": self.system.address, "PATH": "/usr/bin:/bin"},
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-        def end():
-            process.kill()
-            process.wait()
-
-        self.addCleanup(end)
-        return end
-
-    def template(self, template, name):
-        end = self.mock("--template", template)
-        eventually(lambda: self.connection.name_has_owner(name), name)
-        return end
 
     def set_profile(self, name, path, profile):
         self.connection.call_blocking(name, path, "org.freedesktop.DBus.Mock", "UpdateProperties", "sa{sv}",
@@ -42,7 +23,7 @@ class System(Desk):
 
     def test_the_profile_of_the_older_name_decides_auto(self):
         name, path = "net.hadess.PowerProfiles", "/net/hadess/PowerProfiles"
-        end = self.template("power_profiles_daemon", name)
+        end = self.template(self.system, "power_profiles_daemon", name)
         daemon = self.start_daemon({"monitors": {"sysfs_root": self.folder}})
         self.set_profile(name, path, "power-saver")
         self.profile_is(daemon, "power-saver")
@@ -59,11 +40,11 @@ class System(Desk):
 
     def test_the_newer_name_counts_first_and_may_come_later(self):
         daemon = self.start_daemon({"monitors": {"sysfs_root": self.folder}})
-        self.template("power_profiles_daemon", "net.hadess.PowerProfiles")
+        self.template(self.system, "power_profiles_daemon", "net.hadess.PowerProfiles")
         self.set_profile("net.hadess.PowerProfiles", "/net/hadess/PowerProfiles", "balanced")
         self.profile_is(daemon, "balanced")
         name, path = "org.freedesktop.UPower.PowerProfiles", "/org/freedesktop/UPower/PowerProfiles"
-        self.mock(name, path, name)
+        self.mock(self.system, name, path, name)
         eventually(lambda: self.connection.name_has_owner(name), name)
         self.connection.call_blocking(name, path, "org.freedesktop.DBus.Mock", "AddProperties", "sa{sv}",
                                       (name, dbus.Dictionary({"ActiveProfile": "power-saver"}, signature="sv")))
@@ -74,14 +55,8 @@ class System(Desk):
         return self.connection.call_blocking("org.freedesktop.login1", "/org/freedesktop/login1",
                                              "org.freedesktop.login1.Manager", "ListInhibitors", "", ())
 
-    def prepare_for_sleep(self, sleeping):
-        self.connection.call_blocking("org.freedesktop.login1", "/org/freedesktop/login1",
-                                      "org.freedesktop.DBus.Mock", "EmitSignal", "sssav",
-                                      ("org.freedesktop.login1.Manager", "PrepareForSleep", "b",
-                                       [dbus.Boolean(sleeping, variant_level=1)]))
-
     def test_sleep_is_delayed_while_there_is_work_and_new_work_waits_for_the_morning(self):
-        self.template("logind", "org.freedesktop.login1")
+        self.template(self.system, "logind", "org.freedesktop.login1")
         backend = Backend()
         self.addCleanup(backend.stop)
         daemon = self.start_daemon({"backends": [{"id": "a", "endpoint": f"http://127.0.0.1:{backend.port}",
@@ -100,7 +75,7 @@ class System(Desk):
         held = eventually(self.inhibitors, "the inhibitor")
         self.assertEqual(tuple(held[0])[:1] + (tuple(held[0])[3],), ("sleep", "delay"))
 
-        self.prepare_for_sleep(True)
+        prepare_for_sleep(self.connection, True)
         eventually(lambda: not self.inhibitors(), "the inhibitor's end")
         backend.hold.set()  # what runs may finish
         first.join(20)
@@ -112,13 +87,13 @@ class System(Desk):
         for _ in range(20):  # others are served meanwhile, by the same workers
             daemon.get("/backends")
         self.assertEqual((backend.asked, answers), (1, ["hi"]))
-        self.prepare_for_sleep(False)
+        prepare_for_sleep(self.connection, False)
         second.join(20)
         self.assertEqual(answers, ["hi", "hi"])
         eventually(lambda: not self.inhibitors(), "no inhibitor when nothing runs")
 
     def test_waking_drops_idle_connections_and_probes_at_once(self):
-        self.template("logind", "org.freedesktop.login1")
+        self.template(self.system, "logind", "org.freedesktop.login1")
         backend = Backend()
         self.addCleanup(backend.stop)
         day = 86_400_000  # nothing probes by itself
@@ -130,14 +105,15 @@ class System(Desk):
         def ask():
             daemon.post("/api/chat", {"model": "m", "stream": False, "messages": []})
 
+        eventually(lambda: watches_sleep(self.connection), "a daemon that listens to logind")
         ask()
         eventually(lambda: not self.inhibitors(), "rest")
         before, closed = backend.probes, backend.closed
         self.assertGreaterEqual(backend.connections, 1)  # kept for the next request
         kept = backend.connections
         latency = daemon.get("/backends")["backends"][0]["avg_latency_ms"]
-        self.prepare_for_sleep(True)
-        self.prepare_for_sleep(False)
+        prepare_for_sleep(self.connection, True)
+        prepare_for_sleep(self.connection, False)
         eventually(lambda: backend.closed >= closed + kept, "the end of the kept connections")
         eventually(lambda: backend.probes > before, "a probe")
         self.assertEqual(daemon.get("/backends")["backends"][0]["avg_latency_ms"], latency)
@@ -145,10 +121,11 @@ class System(Desk):
         self.assertEqual(backend.asked, 2)
 
     def test_who_dies_while_the_machine_is_said_to_sleep_wakes_the_router(self):
-        self.template("logind", "org.freedesktop.login1")
+        self.template(self.system, "logind", "org.freedesktop.login1")
         daemon = self.start_daemon({"monitors": {"sysfs_root": self.folder}})
         eventually(lambda: daemon.get("/backends")["backends"][0]["healthy"], "health")
-        self.prepare_for_sleep(True)
+        eventually(lambda: watches_sleep(self.connection), "a daemon that listens to logind")
+        prepare_for_sleep(self.connection, True)
         self.system.stop()
         eventually(lambda: daemon.count("system bus is lost"), "the loss")
         answer, _ = daemon.post("/v1/chat/completions", {"model": "qwen2.5:0.5b", "max_tokens": 1, "messages": [
