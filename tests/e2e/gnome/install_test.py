@@ -115,7 +115,7 @@ class Home(unittest.TestCase):
         self.assertTrue(self.home.is_dir())
 
     def test_the_build_is_that_of_the_shell(self):
-        for shell, old in (("43.9", True), ("44.0", True), ("45.beta", False), ("48.7", False)):
+        for shell, old in (("43.9", True), ("44.0", True), ("45.beta", False), ("48.7", False), ("51.beta", False)):
             self.tool("gnome-shell", f'echo "GNOME Shell {shell}"')
             self.install()
             entry = self.text(f"gnome-shell/extensions/{UUID}/extension.js")

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The two zips: what is in them, and that each is of its generation. The argument is the build folder."""
 
+import gettext
+import io
 import json
 import re
 import shutil
@@ -61,6 +63,11 @@ class Package(unittest.TestCase):
 
     def test_is_the_same_whenever_it_is_made(self):
         self.assertEqual(packed("45"), packed("48"))
+
+    def test_speaks_german(self):
+        catalogue = packed("48")["locale/de/LC_MESSAGES/ollamaproxy@anthropic.com.mo"]
+        german = gettext.GNUTranslations(io.BytesIO(catalogue)).gettext
+        self.assertEqual([german("Ultra Efficiency"), german("battery at %s %")], ["Äußerst sparsam", "Akku bei %s %"])
 
     def test_a_shell_too_old_is_refused(self):
         result = subprocess.run([sys.executable, str(EXTENSION / "pack.py"), "--shell", "42.9", "--into", "nowhere"],

@@ -368,5 +368,22 @@ class Shell(unittest.TestCase):
         return [str(rule) for rule in rules.get(shell, []) if "OllamaProxy" in rule]
 
 
+class German(unittest.TestCase):
+    def test_the_tile_speaks_german(self):
+        desktop = Desktop(shell_version(), "de")
+        self.addCleanup(desktop.stop)
+        desktop.eval(Path(__file__).with_name("probe.js").read_text(encoding="utf-8"))
+        daemon = Daemon(desktop.folder, desktop.environment,
+                        {"monitors": {"enabled": False}, "notifications": {"enabled": False}}, ("--demo",))
+        self.addCleanup(daemon.stop)
+        if desktop.eval("imports.gettext.dgettext('gnome-shell', 'Night Light')") == "Night Light":
+            self.skipTest("no German here: the shell itself speaks English (newer C libraries have none in C.UTF-8)")
+        desktop.turn(True)
+        desktop.wait_for("probe.tile?.visible")
+        desktop.wait_for("probe.tile.accessible_name", "KI-Effizienz, Ausgewogen")
+        self.assertEqual(desktop.eval("probe.dotted"), ["Ausgewogen"])
+        self.assertIsNotNone(desktop.eval("probe.item('Einstellungen')?.label.text ?? null"))
+
+
 if __name__ == "__main__":
     unittest.main()
