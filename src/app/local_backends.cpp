@@ -1,7 +1,5 @@
 #include "app/local_backends.hpp"
 
-#include "app/discovery.hpp"
-
 #include <algorithm>
 
 namespace ollama_proxy::app {
@@ -15,7 +13,7 @@ bool has(const std::vector<config::Backend>& backends, const std::string& id) {
 
 }  // namespace
 
-LocalBackends::LocalBackends(bool demo) {
+LocalBackends::LocalBackends(bool demo, std::span<const std::uint16_t> ports) : ports_(ports) {
     if (demo) demo_.emplace();
 }
 
@@ -25,7 +23,7 @@ std::vector<std::string> LocalBackends::fill_in(config::Config& config) {
         config.backends = demo_->backends();
         config.discover_local = false;
     } else if (config.discover_local) {
-        Discovery now = discover_local(kUsualPorts, config.server.http_port, kDiscoveryLimit);
+        Discovery now = discover_local(ports_, config.server.http_port, kDiscoveryLimit);
         const bool first = found_.empty();
         if (first || now.found) {
             for (config::Backend& one : now.backends) {
