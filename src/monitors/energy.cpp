@@ -33,21 +33,23 @@ EnergyLedger::Work::Work() = default;
 EnergyLedger::Work::Work(Work&&) noexcept = default;
 EnergyLedger::Work& EnergyLedger::Work::operator=(Work&& other) noexcept {
     if (this == &other) return *this;
-    (void)finish(0);
+    if (state_) (void)finish(0, Clock::now());
     state_ = std::move(other.state_);
     return *this;
 }
-EnergyLedger::Work::~Work() { (void)finish(0); }
+EnergyLedger::Work::~Work() {
+    if (state_) (void)finish(0, Clock::now());
+}
 
 void EnergyLedger::Work::tokens(std::uint64_t so_far) {
     if (state_) state_->meter->tokens(state_->job, so_far);
 }
 
-std::optional<EnergyCharge> EnergyLedger::Work::finish(std::uint64_t tokens) {
+std::optional<EnergyCharge> EnergyLedger::Work::finish(std::uint64_t tokens, TimePoint now) {
     if (!state_) return std::nullopt;
     const std::unique_ptr<State> state = std::move(state_);
     EnergyCharge charge;
-    charge.source = state->meter->end(state->job, Clock::now());
+    charge.source = state->meter->end(state->job, now);
     charge.joules = state->job.joules;
     state->ledger->in_flight.fetch_sub(1);
     const bool known = charge.source != EnergySource::configured || state->job.configured_watts > 0;
@@ -65,7 +67,7 @@ void EnergyLedger::Work::forget() {
 
 EnergyLedger::EnergyLedger(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-EnergyLedger::Work EnergyLedger::begin(std::string_view backend_id) const {
+EnergyLedger::Work EnergyLedger::begin(std::string_view backend_id, TimePoint now) const {
     Work work;
     auto slot = impl_->slot(backend_id);
     if (!slot) return work;
@@ -77,7 +79,7 @@ EnergyLedger::Work EnergyLedger::begin(std::string_view backend_id) const {
         state->job.configured_watts = slot->configured_watts.value_or(0);
     }
     state->slot = std::move(slot);
-    state->meter->begin(state->job, Clock::now());
+    state->meter->begin(state->job, now);
     work.state_ = std::move(state);
     impl_->in_flight.fetch_add(1);
     if (!impl_->watched.exchange(true)) {

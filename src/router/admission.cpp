@@ -31,10 +31,9 @@ Permit& Permit::operator=(Permit&& other) noexcept {
     return *this;
 }
 
-void Permit::release() {
+void Permit::release(TimePoint now) {
     Admission* admission = std::exchange(admission_, nullptr);
     if (!admission) return;
-    const TimePoint now = Clock::now();
     AdmissionCore::Bells bells;
     admission->core_.release(slot_, now - since_, now, bells);
     admission->ring(bells);
@@ -61,12 +60,12 @@ void Admission::limit(std::optional<int> at_once) {
                         : std::nullopt);
 }
 
-std::optional<Permit> Admission::try_acquire(const Place& place, Priority level) {
+std::optional<Permit> Admission::try_acquire(const Place& place, Priority level, TimePoint now) {
     AdmissionCore::Bells bells;
-    auto slot = core_.try_take(place, level, Clock::now(), bells);
+    auto slot = core_.try_take(place, level, now, bells);
     if (!bells.empty()) ring(bells);
     if (!slot) return std::nullopt;
-    return Permit(*this, std::move(*slot));
+    return Permit(*this, std::move(*slot), now);
 }
 
 void Admission::reconsider(std::string_view backend) {
@@ -124,7 +123,7 @@ asio::awaitable<Result<std::optional<Admitted>>> Stay::wait(TimePoint limit, Tim
     for (;;) {
         AdmissionCore::Standing standing = admission_.core_.claim(waiter_);
         if (standing.state == WaitState::granted) {
-            Permit permit(admission_, std::move(standing.slot));
+            Permit permit(admission_, std::move(standing.slot), Clock::now());
             co_return std::optional(Admitted{std::move(permit), standing.place});
         }
         if (standing.state == WaitState::closed) co_return stopping();

@@ -25,15 +25,18 @@ class Permit {
     Permit(Permit&& other) noexcept { *this = std::move(other); }
     Permit& operator=(Permit&& other) noexcept;
     ~Permit() { release(); }
-    void release();
+    void release() {
+        if (holds()) release(Clock::now());
+    }
+    void release(TimePoint now);
     [[nodiscard]] bool holds() const { return admission_ != nullptr; }
     [[nodiscard]] const HeldSlot& slot() const { return slot_; }
 
   private:
     friend class Admission;
     friend class Stay;
-    Permit(Admission& admission, HeldSlot slot)
-        : admission_(&admission), slot_(std::move(slot)), since_(Clock::now()) {}
+    Permit(Admission& admission, HeldSlot slot, TimePoint now)
+        : admission_(&admission), slot_(std::move(slot)), since_(now) {}
 
     Admission* admission_ = nullptr;
     HeldSlot slot_;
@@ -77,7 +80,8 @@ class Admission {
     [[nodiscard]] std::uint64_t next_ticket() { return core_.next_ticket(); }
 
     /// Takes a free slot at a place, without waiting, unless a waiter may use it.
-    [[nodiscard]] std::optional<Permit> try_acquire(const Place& place, Priority level);
+    [[nodiscard]] std::optional<Permit> try_acquire(const Place& place, Priority level,
+                                                    TimePoint now = Clock::now());
 
     /// Asks those who may use `backend` (empty: everybody) to rank anew, because it has failed,
     /// has come back, or because mode or configuration have changed.

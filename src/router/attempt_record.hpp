@@ -35,7 +35,7 @@ class AttemptRecord {
         if (backend_) notes_->metrics.count_failure(reason);
         record(upstream::Outcome::failure);
     }
-    void succeeded() { record(upstream::Outcome::success); }
+    void succeeded(TimePoint now = Clock::now()) { record(upstream::Outcome::success, now); }
     /// 429: full, not broken.
     void was_busy() { record(upstream::Outcome::busy); }
     /// The client left, or its upload broke.
@@ -43,8 +43,12 @@ class AttemptRecord {
 
   private:
     void record(upstream::Outcome outcome) {
+        // most that are dropped have had their verdict
+        const bool due = !judged_ || outcome == upstream::Outcome::failure;
+        if (backend_ && due) record(outcome, Clock::now());
+    }
+    void record(upstream::Outcome outcome, TimePoint now) {
         if (!backend_) return;
-        const TimePoint now = Clock::now();
         const bool failure = outcome == upstream::Outcome::failure;
         if (!judged_) {
             backend_->record(outcome, now);

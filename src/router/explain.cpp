@@ -53,13 +53,12 @@ Result<Explanation> Router::explain(const InferenceRequest& request) const {
     if (!target) return target.error();
     wanted.last_served =
         impl_->affinity.last(affinity_of(*generation, wanted, request), Clock::now());
-    const auto policy = impl_->policy.load();
-    const config::Mode mode = policy->effective;
     Impl::Ranking ranking;
     std::vector<std::vector<Refusal>> refusals;
-    impl_->rank(*generation, wanted, request.hints, *target, ranking, &refusals);
-    add_what_filters_say(request.hints, *policy, generation->settings, *target, ranking.facts,
-                         refusals);
+    impl_->rank(*generation, wanted, request.hints, *target, Clock::now(), ranking, &refusals);
+    const config::Mode mode = ranking.policy->effective;
+    add_what_filters_say(request.hints, *ranking.policy, generation->settings, *target,
+                         ranking.facts, refusals);
     const Decision& decision = ranking.decision;
 
     Explanation out;

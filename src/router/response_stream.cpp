@@ -29,9 +29,9 @@ codec::StreamWatcher::Release watch_pieces(codec::StreamWatcher& watcher,
     return {join, {}};
 }
 
-void ResponseStream::Impl::end_work() {
+void ResponseStream::Impl::end_work(TimePoint now) {
     const codec::AnswerFacts& seen = watcher ? watcher->facts() : whole_facts;
-    if (auto drawn = work.finish(seen.completion_tokens.value_or(seen.content_events))) {
+    if (auto drawn = work.finish(seen.completion_tokens.value_or(seen.content_events), now)) {
         charge = drawn;
     }
 }
@@ -42,10 +42,11 @@ ResponseStream::Impl::~Impl() {
 }
 
 void ResponseStream::Impl::release() {
-    end_work();
+    const TimePoint now = Clock::now();
+    end_work(now);
     phase = Phase::over;
     exchange.reset();
-    permit.release();
+    permit.release(now);
     retry = {};
 }
 

@@ -73,7 +73,7 @@ struct ResponseStream::Impl {
     Step broken(Error error, bool announce);
     void release();
     /// The backend is done with it: what it drew is known now.
-    void end_work();
+    void end_work(TimePoint now);
 };
 
 /// Feeds the pieces of one read to the watcher; what may go on now, joined in `join` only when

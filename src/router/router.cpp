@@ -57,17 +57,17 @@ Router::Impl::Impl(boost::asio::io_context& control, std::shared_ptr<const confi
 }
 
 void Router::Impl::rank(const Generation& current, const Wanted& wanted, const RoutingHints& hints,
-                        std::optional<std::uint32_t> target, Ranking& out,
+                        std::optional<std::uint32_t> target, TimePoint now, Ranking& out,
                         std::vector<std::vector<Refusal>>* every_refusal) const {
-    const auto mode = policy.load();
+    out.policy = policy.load();
     const auto machine = system.load();
     admission.occupancy(current.backends->backends, out.occupancy);
     const Surroundings surroundings{machine.get(), out.occupancy,
                                     [this](std::string_view backend, std::string_view model) {
                                         return admission.runs(backend, model);
                                     }};
-    gather_facts(current, wanted, surroundings, Clock::now(), out.facts, every_refusal);
-    decide(hints, out.facts, target, *mode, current.settings, out.decision);
+    gather_facts(current, wanted, surroundings, now, out.facts, every_refusal);
+    decide(hints, out.facts, target, *out.policy, current.settings, out.decision);
 }
 
 Router::Router(boost::asio::io_context& control, std::shared_ptr<const config::Config> config)

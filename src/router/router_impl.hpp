@@ -22,15 +22,27 @@ namespace ollama_proxy::router {
 struct Router::Impl {
     Impl(boost::asio::io_context& control, std::shared_ptr<const config::Config> config);
 
-    /// Ranks the backends for a request at this moment. `occupancy` and `facts` are left as they
-    /// were used, for explanations.
+    /// Ranks the backends for a request at this moment. `policy`, `occupancy` and `facts` are left
+    /// as they were used, for explanations.
     struct Ranking {
+        std::shared_ptr<const efficiency::Policy> policy;
         std::vector<Occupancy> occupancy;
         std::vector<CandidateFacts> facts;
         Decision decision;
+
+        /// Forgets what it said; the memory stays.
+        void clear() {
+            policy.reset();
+            occupancy.clear();
+            facts.clear();
+            decision.usable.clear();
+            decision.refused.clear();
+            decision.reason = Reason::none;
+            decision.wait_for_target = false;
+        }
     };
     void rank(const Generation& generation, const Wanted& wanted, const RoutingHints& hints,
-              std::optional<std::uint32_t> target, Ranking& out,
+              std::optional<std::uint32_t> target, TimePoint now, Ranking& out,
               std::vector<std::vector<Refusal>>* every_refusal = nullptr) const;
 
     Learning learning;

@@ -16,12 +16,12 @@ constexpr Milliseconds kProbeWait{40};
 void Search::note_decision() {
     const Decision& decision = ranking_.decision;
     const CandidateFacts& best = ranking_.facts[decision.usable.front().index];
-    const auto policy = router_.policy.load();
     info_.decided = true;
     info_.backend = best.id;
     info_.estimated_latency_ms = best.latency_ms;
     info_.estimated_watts = best.watts;
-    info_.reason = reason_text(decision.reason, policy->effective);
+    info_.reason = reason_text(decision.reason, ranking_.policy->effective);
+    info_.mode = config::to_string(ranking_.policy->effective);
     info_.alternatives.clear();
     for (std::size_t i = 1; i < decision.usable.size(); ++i) {
         if (i > 1) info_.alternatives += ',';
@@ -37,8 +37,8 @@ void Search::note_chosen(std::uint32_t index) {
 }
 
 void Search::rank() {
-    wanted_.last_served = router_.affinity.last(affinity_, Clock::now());
-    router_.rank(*generation_, wanted_, request_.hints, target_, ranking_);
+    wanted_.last_served = router_.affinity.last(affinity_, now_);
+    router_.rank(*generation_, wanted_, request_.hints, target_, now_, ranking_);
 }
 
 Result<void> Search::find_target() {
@@ -61,10 +61,9 @@ awaitable<std::optional<Error>> Search::wait_until_awake() {
 awaitable<Result<ResponseStream>> Search::run() {
     const auto target = find_target();
     if (!target) co_return target.error();
-    info_.mode = config::to_string(router_.policy.load()->effective);
     const config::Hedge& hedge = generation_->config->router.hedge;
     if (hedge.enabled) router_.hedges.note_request(hedge.max_percent);
-    for (;;) {
+    for (;; now_ = Clock::now()) {
         if (!router_.accepting.load(std::memory_order_relaxed)) {
             Error error = make_error(Errc::shutting_down, "the proxy is shutting down");
             error.retry_after_s = 1;
@@ -72,6 +71,7 @@ awaitable<Result<ResponseStream>> Search::run() {
         }
         if (router_.sleep.is_closed()) {
             if (auto late = co_await wait_until_awake()) co_return *late;
+            now_ = Clock::now();
         }
         if (new_configuration_) {
             const auto adopted = adopt_configuration();
@@ -97,6 +97,7 @@ awaitable<Result<ResponseStream>> Search::run() {
             if (!waited) co_return waited.error();
             if (!*waited) continue;
             admitted = std::move(*waited);
+            now_ = Clock::now();
         }
         observe_queue_wait(request_.hints.priority, (info_.queue_wait_ms - waited_before) / 1000);
         if (router_.sleep.is_closed()) continue;  // it fell asleep while this one waited
@@ -107,10 +108,10 @@ awaitable<Result<ResponseStream>> Search::run() {
         }
         note_chosen(index);
         generation_->notes[index]->metrics.count_decision(ranking_.decision.reason,
-                                                          router_.policy.load()->effective);
-        const TimePoint before = Clock::now();
+                                                          ranking_.policy->effective);
+        const TimePoint before = now_;
         auto answer = co_await attempt(index, std::move(admitted->permit));
-        info_.upstream_ms += to_ms(Clock::now() - before);
+        info_.upstream_ms += to_ms(now_ - before);
         if (answer) co_return std::move(*answer);
         tell_who_waits(*generation_->backends->backends[index]);
     }

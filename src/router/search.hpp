@@ -1,6 +1,7 @@
 #pragma once
 
 #include "router/router_impl.hpp"
+#include "router/search_scratch.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -22,12 +23,18 @@ class Search {
           request_(request),
           context_(context),
           info_(info),
-          applicant_{request.hints.priority, context.client, Clock::now(),
-                     router.admission.next_ticket()},
+          now_(Clock::now()),
+          applicant_{request.hints.priority, context.client, now_, router.admission.next_ticket()},
           generation_(router.generation.load()),
           wanted_(wanted_of(*generation_->config, request.api, request.scan.model)),
           affinity_(affinity_of(*generation_, wanted_, request)),
-          tried_(generation_->backends->backends.size(), false) {
+          tried_((*scratch_).tried),
+          ranking_((*scratch_).ranking),
+          places_((*scratch_).places),
+          order_((*scratch_).order),
+          next_places_((*scratch_).next_places),
+          next_order_((*scratch_).next_order) {
+        tried_.assign(generation_->backends->backends.size(), false);
         wanted_.tried = &tried_;
     }
 
@@ -47,10 +54,10 @@ class Search {
     void note_decision();
     void rank();
     Result<void> find_target();
-    [[nodiscard]] Place place_at(std::uint32_t index, TimePoint now) const;
+    [[nodiscard]] Place place_at(std::uint32_t index) const;
     [[nodiscard]] std::optional<Clock::duration> wait_at(std::uint32_t index,
                                                          const Place& place) const;
-    [[nodiscard]] bool is_better_waited_for(const RankedCandidate& cold, TimePoint now) const;
+    [[nodiscard]] bool is_better_waited_for(const RankedCandidate& cold) const;
     std::optional<Admitted> choose_places(bool take);
     void note_given_to(std::uint32_t index);
     void note_chosen(std::uint32_t index);
@@ -93,17 +100,19 @@ class Search {
     const InferenceRequest& request_;
     const RequestContext& context_;
     RouteInfo& info_;
+    TimePoint now_;  ///< of this step: the clock is read once after each wait
     const Applicant applicant_;
     std::shared_ptr<const Generation> generation_;
     Wanted wanted_;
     const AffinityKeys affinity_;
     std::optional<std::uint32_t> target_;
-    std::vector<bool> tried_;
-    Router::Impl::Ranking ranking_;
-    std::vector<Place> places_;         ///< where it may go, best first
-    std::vector<std::uint32_t> order_;  ///< and which backend each of them is
-    std::vector<Place> next_places_;    ///< the same while it is being found out
-    std::vector<std::uint32_t> next_order_;
+    const ScratchLease scratch_;  ///< of the six below
+    std::vector<bool>& tried_;
+    Router::Impl::Ranking& ranking_;
+    std::vector<Place>& places_;
+    std::vector<std::uint32_t>& order_;
+    std::vector<Place>& next_places_;
+    std::vector<std::uint32_t>& next_order_;
     Clock::duration waited_{};        ///< in the queue, so far
     bool returning_ = false;          ///< it was in the queue before
     bool new_configuration_ = false;  ///< it has to adopt one before it goes on

@@ -27,9 +27,9 @@ Capacity capacity_of(const upstream::Backend& backend, TimePoint now) {
 
 }  // namespace
 
-Place Search::place_at(std::uint32_t index, TimePoint now) const {
+Place Search::place_at(std::uint32_t index) const {
     const upstream::Backend& backend = *generation_->backends->backends[index];
-    return {backend.id(), wanted_.key(backend.settings().type), capacity_of(backend, now),
+    return {backend.id(), wanted_.key(backend.settings().type), capacity_of(backend, now_),
             ranking_.decision.wait_for_target};
 }
 
@@ -38,14 +38,14 @@ std::optional<Clock::duration> Search::wait_at(std::uint32_t index, const Place&
 }
 
 /// It would have to load the model, and a full backend that has it loaded answers sooner.
-bool Search::is_better_waited_for(const RankedCandidate& cold, TimePoint now) const {
+bool Search::is_better_waited_for(const RankedCandidate& cold) const {
     const Decision& decision = ranking_.decision;
     const Standing loading{cold, ranking_.facts[cold.index]};
     const bool by_score =
         decision.reason != Reason::latency_relaxed && decision.reason != Reason::mode_relaxed;
     if (!loading.facts.cold || !by_score || decision.wait_for_target) return false;
     return std::ranges::any_of(decision.usable, [&](const RankedCandidate& other) {
-        const Place place = place_at(other.index, now);
+        const Place place = place_at(other.index);
         return waiting_beats_loading(loading, {other, ranking_.facts[other.index]},
                                      wait_at(other.index, place), waited_) &&
                !router_.admission.is_free(place, applicant_.level);
@@ -59,14 +59,14 @@ std::optional<Admitted> Search::choose_places(bool take) {
     next_places_.clear();
     next_order_.clear();
     WaitOrNext wait_or_next(decision, waited_);
-    const TimePoint now = Clock::now();
     for (const RankedCandidate& candidate : decision.usable) {
         if (!wait_or_next.worth_taking(candidate)) break;
-        if (is_better_waited_for(candidate, now)) continue;
-        next_places_.push_back(place_at(candidate.index, now));
+        if (is_better_waited_for(candidate)) continue;
+        next_places_.push_back(place_at(candidate.index));
         next_order_.push_back(candidate.index);
         if (take) {
-            auto permit = router_.admission.try_acquire(next_places_.back(), applicant_.level);
+            auto permit =
+                router_.admission.try_acquire(next_places_.back(), applicant_.level, now_);
             if (permit) return Admitted{std::move(*permit), next_places_.size() - 1};
         }
         if (decision.wait_for_target) break;
@@ -100,7 +100,8 @@ awaitable<Result<std::optional<Admitted>>> Search::admit() {
     for (Clock::duration look = kFirstLook;;
          look = std::min<Clock::duration>(2 * look, kLastLook)) {
         auto waited = co_await stay.wait(limit, Clock::now() + look);
-        waited_ = before + (Clock::now() - begin);
+        now_ = Clock::now();
+        waited_ = before + (now_ - begin);
         info_.queue_wait_ms = to_ms(waited_);
         if (!waited || *waited) co_return waited;
         new_configuration_ = router_.generation.load() != generation_;

@@ -68,7 +68,7 @@ void Search::charge_on(const boost::asio::any_io_executor& executor, Permit perm
 Search::Answer Search::begin(std::uint32_t index, Permit permit) {
     const std::shared_ptr<upstream::Backend>& backend = generation_->backends->backends[index];
     tried_[index] = true;
-    if (!backend->breaker_acquire(Clock::now())) return nullptr;
+    if (!backend->breaker_acquire(now_)) return nullptr;
     auto answer = std::make_unique<ResponseStream::Impl>();
     answer->api = body_for(*backend).api;
     answer->backend = backend;
@@ -76,9 +76,9 @@ Search::Answer Search::begin(std::uint32_t index, Permit permit) {
     const std::string& model = wanted_.key(backend->settings().type);
     answer->outcome = AttemptRecord(backend, generation_->notes[index], model);
     answer->measured =
-        Measurement(generation_->notes[index], model, ranking_.facts[index].cold, Clock::now());
+        Measurement(generation_->notes[index], model, ranking_.facts[index].cold, now_);
     answer->permit = std::move(permit);
-    if (router_.energy) answer->work = router_.energy->begin(backend->id());
+    if (router_.energy) answer->work = router_.energy->begin(backend->id(), now_);
     return answer;
 }
 
@@ -146,6 +146,7 @@ awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
     timeouts.stall = request_.scan.stream ? limits.stall : Milliseconds{0};
 
     auto opened = co_await Exchange::open(backend, upstream_request, timeouts);
+    now_ = Clock::now();
     if (!opened) {
         // what never reached the backend has cost it nothing
         if (opened.error().kind == OpenFailure::refused ||
@@ -172,7 +173,7 @@ awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
     }
     if (!filled) co_return std::nullopt;
     if (!judge(answer, retry_after)) co_return std::nullopt;
-    answer->outcome.succeeded();
+    answer->outcome.succeeded(now_);
     if (answer->status < 400) note_answer(*answer);
     answer->retry = std::move(lease_);
     co_return ResponseStream(std::move(answer));
@@ -180,11 +181,10 @@ awaitable<std::optional<ResponseStream>> Search::ask(Answer& answer) {
 
 /// The answer is good: what there is to see of its times begins or ends here.
 void Search::note_answer(ResponseStream::Impl& answer) {
-    const TimePoint now = Clock::now();
     if (answer.mode == ResponseStream::Impl::Mode::events) {
-        answer.measured.begin_stream(answer.watcher->facts(), context_.received, now);
+        answer.measured.begin_stream(answer.watcher->facts(), context_.received, now_);
     } else if (answer.mode == ResponseStream::Impl::Mode::whole) {
-        answer.measured.whole_reply(answer.whole_facts, now);
+        answer.measured.whole_reply(answer.whole_facts, now_);
     }
     const std::uint32_t index = answer.index;
     router_.affinity.note(affinity_, generation_->notes[index]->affinity, now);
@@ -192,8 +192,8 @@ void Search::note_answer(ResponseStream::Impl& answer) {
     // it is warm from now on; a backend that never says so is not asked for every request
     BackendNotes& notes = *generation_->notes[index];
     auto due = notes.ask_what_is_loaded_at.load(std::memory_order_relaxed);
-    const auto later = (now + kLoadedAgain).time_since_epoch().count();
-    if (now.time_since_epoch().count() >= due &&
+    const auto later = (now_ + kLoadedAgain).time_since_epoch().count();
+    if (now_.time_since_epoch().count() >= due &&
         notes.ask_what_is_loaded_at.compare_exchange_strong(due, later)) {
         router_.health.refresh_soon(answer.backend);
     }
@@ -240,6 +240,7 @@ awaitable<bool> Search::fill_stream(Answer& answer) {
     std::string join;
     for (;;) {
         auto read = co_await answer->exchange->next();
+        now_ = Clock::now();
         if (!read) {
             answer->outcome.failed(codec::code_name(read.error().code));
             note_failure(read.error());
@@ -276,6 +277,7 @@ awaitable<bool> Search::fill_whole(Answer& answer) {
     if (answer->length) body.reserve(std::min<std::uint64_t>(*answer->length, kHeldBody));
     for (;;) {
         auto read = co_await answer->exchange->next();
+        now_ = Clock::now();
         if (!read) {
             answer->outcome.failed(codec::code_name(read.error().code));
             note_failure(read.error());

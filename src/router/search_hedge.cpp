@@ -55,15 +55,16 @@ awaitable<void> Search::run_first(Race& race, Answer& answer, std::uint32_t inde
 
 /// A slot at the best other backend that needs not load the model, if one is free.
 std::optional<Admitted> Search::free_elsewhere() {
+    now_ = Clock::now();
     rank();
     const Reason reason = ranking_.decision.reason;
     if (reason == Reason::mode_relaxed || reason == Reason::latency_relaxed) return std::nullopt;
-    const TimePoint now = Clock::now();
     for (const RankedCandidate& candidate : ranking_.decision.usable) {
         const bool gone = generation_->backends->backends[candidate.index]->is_retired();
         if (gone || ranking_.facts[candidate.index].cold) continue;
         // as a request of a lower level: the extra slot is not for copies
-        auto permit = router_.admission.try_acquire(place_at(candidate.index, now), Priority::high);
+        auto permit =
+            router_.admission.try_acquire(place_at(candidate.index), Priority::high, now_);
         if (permit) return Admitted{std::move(*permit), candidate.index};
     }
     return std::nullopt;

@@ -92,11 +92,11 @@ bool Search::finish_whole(Answer& answer) {
                           answer->exchange->head().kind == upstream::BodyKind::json;
     answer->mode = ResponseStream::Impl::Mode::whole;
     answer->exchange.reset();
-    answer->permit.release();
+    answer->permit.release(now_);
     if (!answer->fields.empty() && answer->status < 400) {
         answer->whole_facts = codec::inspect_answer(answer->api, body);
     }
-    answer->end_work();
+    answer->end_work(now_);
     if (unproven && answer->whole_facts.malformed) {
         answer->outcome.failed("incomplete");
         note_failure(make_error(Errc::bad_gateway, "backend '" + answer->backend->id() +

@@ -8,6 +8,8 @@ std::size_t unreserved(unsigned slots, unsigned reserved) {
     return slots > reserved ? slots - reserved : 1;
 }
 
+constexpr std::size_t kIdleModels = 8;
+
 constexpr int kHoldMemory = 8;  ///< a new hold counts for one part in so many
 
 }  // namespace
@@ -49,7 +51,8 @@ void BackendSlots::release(const HeldSlot& slot, std::optional<Clock::duration> 
     } else {
         const auto found = models_.find(slot.model);
         if (slot.level == Priority::best_effort) --found->second.best_effort;
-        if (--found->second.plain == 0) models_.erase(found);
+        // a few that are not in use stay: the next request for one of them needs no new entry
+        if (--found->second.plain == 0 && models_.size() > kIdleModels) models_.erase(found);
         --plain_;
     }
     if (held) hold_ = hold_ ? *hold_ + (*held - *hold_) / kHoldMemory : *held;

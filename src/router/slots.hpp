@@ -78,7 +78,7 @@ class BackendSlots {
         std::size_t best_effort = 0;
     };
 
-    TextMap<OfModel> models_;  ///< only those in use: the names come from clients
+    TextMap<OfModel> models_;  ///< those in use and a few more: the names come from clients
     std::array<std::size_t, kPriorities> running_{};
     std::size_t plain_ = 0;
     std::size_t extra_ = 0;

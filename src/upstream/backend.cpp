@@ -114,11 +114,13 @@ void Backend::mark_lacking(codec::Api api) {
 }
 
 bool Backend::breaker_would_allow(TimePoint now) const {
+    if (calm_.load(std::memory_order_relaxed)) return true;
     std::lock_guard lock(mutex_);
     return breaker_.would_allow(now);
 }
 
 bool Backend::breaker_acquire(TimePoint now) {
+    if (calm_.load(std::memory_order_relaxed)) return true;
     std::lock_guard lock(mutex_);
     return breaker_.try_acquire(now);
 }
@@ -139,12 +141,17 @@ void Backend::record(Outcome outcome, TimePoint now) {
             breaker_.on_cancelled(now);
             break;
     }
+    const bool was_calm = calm_.load(std::memory_order_relaxed);
+    if (outcome == Outcome::failure || !was_calm) {
+        calm_.store(breaker_.calm(now), std::memory_order_relaxed);
+    }
 }
 
 void Backend::record_cut(TimePoint now) {
     failures_.fetch_add(1, std::memory_order_relaxed);
     std::lock_guard lock(mutex_);
     breaker_.on_failure(now);
+    calm_.store(false, std::memory_order_relaxed);
 }
 
 BreakerState Backend::breaker_state(TimePoint now) const {
@@ -158,6 +165,7 @@ TimePoint Backend::breaker_retry_at() const {
 }
 
 double Backend::error_share(TimePoint now) const {
+    if (calm_.load(std::memory_order_relaxed)) return 0;
     std::lock_guard lock(mutex_);
     return breaker_.error_share(now);
 }

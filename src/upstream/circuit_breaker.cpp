@@ -74,6 +74,10 @@ void CircuitBreaker::on_cancelled(TimePoint) {
     if (state_ == BreakerState::half_open && probes_ > 0) --probes_;
 }
 
+bool CircuitBreaker::calm(TimePoint now) const {
+    return state_ == BreakerState::closed && consecutive_ == 0 && counts(now).failures == 0;
+}
+
 BreakerState CircuitBreaker::state(TimePoint now) const {
     const bool due = state_ == BreakerState::open && now >= retry_at_;
     return due ? BreakerState::half_open : state_;

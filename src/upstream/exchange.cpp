@@ -19,9 +19,13 @@ awaitable<Exchange::OpenResult> Exchange::open(std::shared_ptr<Backend> backend,
     std::optional<OpenError> failure;
     for (bool fresh : {false, true}) {
         failure.reset();
-        const bool pooled = !fresh && impl->take_pooled();
-        if (!pooled) failure = co_await impl->connect();
-        const bool sent = !failure && impl->send_now(request);
+        TimePoint now = Clock::now();
+        const bool pooled = !fresh && impl->take_pooled(now);
+        if (!pooled) {
+            failure = co_await impl->connect();
+            now = Clock::now();
+        }
+        const bool sent = !failure && impl->send_now(request, now);
         if (!failure && !sent) failure = co_await impl->send_rest(request);
         if (!failure) failure = co_await impl->read_head(request.method);
         if (!failure) co_return Exchange(std::move(impl));

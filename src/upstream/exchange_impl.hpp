@@ -58,9 +58,10 @@ struct Exchange::Impl {
         impl.timed_out = true;
         if (impl.connection) impl.connection->close();
     }
-    void arm(Milliseconds limit) {
+    void arm(Milliseconds limit) { arm(limit, Clock::now()); }
+    void arm(Milliseconds limit, TimePoint from) {
         if (limit.count() > 0) {
-            deadline.expires_after(limit);
+            deadline.expires_at(from + limit);
         } else {
             deadline.disarm();
         }
@@ -73,9 +74,9 @@ struct Exchange::Impl {
         return {kind, upstream_error(code, backend->settings(), what)};
     }
 
-    bool take_pooled();
+    bool take_pooled(TimePoint now);
     boost::asio::awaitable<std::optional<OpenError>> connect();
-    bool send_now(const UpstreamRequest& request);
+    bool send_now(const UpstreamRequest& request, TimePoint now);
     boost::asio::awaitable<std::optional<OpenError>> send_rest(const UpstreamRequest& request);
     boost::asio::awaitable<Connection::ErrorCode> send_source(BodySource& source);
     boost::asio::awaitable<std::optional<OpenError>> read_head(std::string_view method);

@@ -12,8 +12,8 @@ namespace asio = boost::asio;
 using asio::awaitable;
 using ErrorCode = Connection::ErrorCode;
 
-bool Exchange::Impl::take_pooled() {
-    connection = ConnectionPool::current().take(*backend, Clock::now());
+bool Exchange::Impl::take_pooled(TimePoint now) {
+    connection = ConnectionPool::current().take(*backend, now);
     reused = connection != nullptr;
     return reused;
 }
@@ -70,14 +70,14 @@ awaitable<ErrorCode> Exchange::Impl::send_source(BodySource& source) {
 }
 
 /// Sends what the kernel takes; true when nothing is left that would have to be awaited.
-bool Exchange::Impl::send_now(const UpstreamRequest& request) {
+bool Exchange::Impl::send_now(const UpstreamRequest& request, TimePoint now) {
     phase = Phase::waiting;
     thread_local std::string head_bytes;  // its memory serves every request of this worker
     head_bytes.clear();
     append_request_head(head_bytes, backend->settings(), request);
     std::string_view rest = head_bytes;
     unsent_body = request.body;
-    arm(timeouts.head);
+    arm(timeouts.head, now);
     const bool taken = connection->write_now(rest, unsent_body);
     unsent_head = rest;
     request_complete = taken && request.source == nullptr;

@@ -21,6 +21,7 @@ namespace {
 
 /// Over the probe timeout, so that who waits for a fetch sees its end.
 constexpr std::chrono::milliseconds kMargin{50};
+constexpr std::chrono::milliseconds kNoteEvery{100};  ///< that requests come
 
 void report_failure(const std::string& text) {
     telemetry::log_error("health check ended by a defect", {{"error", text}});
@@ -132,6 +133,8 @@ void HealthChecker::note_request() {
     auto& last_request = impl_->context->last_request;
     const TimePoint now = Clock::now();
     const TimePoint before = impl_->context->last_request_at();
+    // all workers look at it: written now and then, it stays in their caches
+    if (now - before < kNoteEvery) return;
     last_request.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     if (is_busy(now, before)) return;
     // Idle until now: what was due at the slow pace may be due already.

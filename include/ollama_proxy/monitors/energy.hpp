@@ -57,7 +57,7 @@ class EnergyLedger {
         void tokens(std::uint64_t so_far);
         /// Ends it. `tokens`: how many there were in all, as far as known. Absent: nothing is known
         /// of this backend's power. Afterwards it is empty.
-        std::optional<EnergyCharge> finish(std::uint64_t tokens);
+        std::optional<EnergyCharge> finish(std::uint64_t tokens, TimePoint now = Clock::now());
         /// Ends what never reached the backend: it is charged nothing.
         void forget();
 
@@ -70,7 +70,7 @@ class EnergyLedger {
     explicit EnergyLedger(std::shared_ptr<Impl> impl);
 
     /// An id that is not known gives a Work that charges nothing.
-    [[nodiscard]] Work begin(std::string_view backend_id) const;
+    [[nodiscard]] Work begin(std::string_view backend_id, TimePoint now = Clock::now()) const;
     [[nodiscard]] std::optional<BackendEnergy> of(std::string_view backend_id) const;
 
   private:

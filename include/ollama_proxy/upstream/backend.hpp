@@ -126,6 +126,7 @@ class Backend {
     std::atomic<TimePoint::rep> back_since_{0};
     mutable std::mutex mutex_;  ///< the rest; held for a few instructions
     CircuitBreaker breaker_;
+    std::atomic<bool> calm_{true};  ///< what CircuitBreaker::calm last said; read without the lock
     std::string health_reason_;
     std::vector<std::string> absent_;
     std::atomic<bool> any_absent_{false};

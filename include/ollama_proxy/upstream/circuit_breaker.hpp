@@ -38,6 +38,9 @@ class CircuitBreaker {
     /// No verdict (the client left, 429): gives a probe back.
     void on_cancelled(TimePoint now);
 
+    /// Closed, and no failure in its window: it allows everything, and the error share is 0. It
+    /// stays so until the next `on_failure`.
+    [[nodiscard]] bool calm(TimePoint now) const;
     [[nodiscard]] BreakerState state(TimePoint now) const;
     /// While open: when the next probe may go. Otherwise a time in the past.
     [[nodiscard]] TimePoint retry_at() const { return retry_at_; }
