@@ -1,0 +1,40 @@
+#pragma once
+
+#include "http/session.hpp"
+#include "ollama_proxy/codec/http1.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ollama_proxy::http {
+
+/// The client's upload (a blob) as a source for the backend: pulled as it is sent on, so a slow
+/// backend slows the client down and nothing is held. Thread: the session's worker.
+class SessionUpload : public router::UploadSource {
+  public:
+    explicit SessionUpload(Session& session) : session_(session) {}
+
+    boost::asio::awaitable<Result<std::string_view>> next() override;
+    [[nodiscard]] std::optional<std::uint64_t> length() const override;
+
+  private:
+    [[nodiscard]] bool at_end() const;
+    std::string_view take(std::string_view fresh);
+
+    Session& session_;
+    std::uint64_t taken_ = 0;
+    std::size_t given_ = 0;  ///< bytes of the buffer that the last piece used
+    bool continued_ = false;
+    bool done_ = false;
+    bool broken_ = false;
+    codec::ChunkDecoder decoder_;
+    std::vector<std::string_view> pieces_;
+    std::string joined_;
+};
+
+}  // namespace ollama_proxy::http
