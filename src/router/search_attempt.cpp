@@ -187,7 +187,7 @@ void Search::note_answer(ResponseStream::Impl& answer) {
         answer.measured.whole_reply(answer.whole_facts, now_);
     }
     const std::uint32_t index = answer.index;
-    router_.affinity.note(affinity_, generation_->notes[index]->affinity, now);
+    router_.affinity.note(affinity_, generation_->notes[index]->affinity, now_);
     if (!ranking_.facts[index].cold) return;
     // it is warm from now on; a backend that never says so is not asked for every request
     BackendNotes& notes = *generation_->notes[index];
