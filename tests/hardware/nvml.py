@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Our readings of NVIDIA GPUs beside those of their library, on a machine that has one.
 
-  tests/hardware/nvml.py build/release/ollama-proxy
+  tests/hardware/nvml.py build/release/ollama-proxy [ROOT]
 
 Ends with 1 when the daemon knows no temperature, or one that is more than 5 degrees off; with 77 where there is no
-GPU to ask.
+GPU to ask. ROOT/sys and ROOT/proc are looked at in place of /sys and /proc.
 """
 
 import ctypes
@@ -39,14 +39,14 @@ def from_library():
         nvml.nvmlShutdown()
 
 
-def from_daemon(binary):
-    """The answer of GET /thermal once it knows a GPU."""
+def from_daemon(binary, root):
+    """The answer of GET /thermal once it knows a GPU, or after a while."""
     with tempfile.TemporaryDirectory() as name:
         config = Path(name) / "config.yaml"
         config.write_text(
             "server: {http_port: 0, grpc_port: null}\n"
             "backends: [{id: gpu, hardware: nvidia, endpoint: 'http://127.0.0.1:9'}]\n"
-            "monitors: {interval_ms: 500, idle_interval_ms: 500}\n"
+            f"monitors: {{interval_ms: 500, idle_interval_ms: 500, sysfs_root: '{root}/sys', proc_root: '{root}/proc'}}\n"
             f"state_dir: '{name}/state'\n")
         daemon = subprocess.Popen([binary, "--config", str(config)], stdout=subprocess.PIPE, text=True)
         try:
@@ -68,7 +68,8 @@ def main():
     if theirs is None:
         print("no NVIDIA GPU here")
         return SKIPPED
-    thermal = from_daemon(sys.argv[1] if len(sys.argv) > 1 else "build/release/ollama-proxy")
+    thermal = from_daemon(sys.argv[1] if len(sys.argv) > 1 else "build/release/ollama-proxy",
+                          sys.argv[2] if len(sys.argv) > 2 else "")
     print(f"NVML: {theirs[0]} degC, {theirs[1]:.1f} W")
     print("ours:", json.dumps([s for s in thermal["sensors"] if s["name"].startswith("nvidia")]))
     ours = thermal["gpu_temperature_c"]

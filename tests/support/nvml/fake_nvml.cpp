@@ -65,6 +65,7 @@ int nvmlInitWithFlags(unsigned flags) {
     note(flags == 2 ? "init" : "init-attach");
     return 0;
 }
+int nvmlInit_v2() { return nvmlInitWithFlags(0); }
 int nvmlShutdown() {
     note("shutdown");
     return 0;
