@@ -5,6 +5,7 @@ import collections
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import unittest
@@ -182,6 +183,22 @@ class Shell(unittest.TestCase):
         self.start_daemon()
         self.wait_for("probe.tile.visible && probe.indicator.visible")
         self.assertEqual(self.eval("probe.dotted"), [TITLES[self.mode()]])
+
+    def test_a_daemon_that_hangs_does_not_hold_up_the_shell(self):
+        self.set_mode("Balanced")
+        self.wait_for("probe.shown", "Balanced")
+        self.open_menu()
+        self.wait_for("probe.facts.length >= 5 && !probe.indicator._asking")
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            self.wait_for("probe.indicator._asking")
+            self.eval("probe.item('Quiet').activate(null)")
+            self.drawn()
+            self.assertEqual(self.eval("[probe.shown, probe.indicator._asking]"), ["Balanced", True])
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+        self.wait_for("probe.shown", "Quiet")
+        self.wait_for("probe.indicator._asking", False)
 
     def test_the_menu_tells_of_backends_heat_and_power(self):
         self.sysfs.plug(False, 42)
