@@ -12,7 +12,9 @@
 
 #include <array>
 #include <cstring>
+#include <filesystem>
 #include <map>
+#include <system_error>
 
 namespace ollama_proxy::upstream {
 namespace asio = boost::asio;
@@ -59,11 +61,22 @@ class TerminalCancellation {
     asio::cancellation_signal signal_;
 };
 
-/// One context per certificate file and thread: loading the system's certificates takes 20 ms.
+/// Whom a thread trusts.
+struct Trust {
+    std::unique_ptr<ssl::context> context;
+    std::filesystem::file_time_type written{};  ///< the file that it was read from
+};
+
+/// One per certificate file and thread: loading the system's certificates takes 20 ms. A file that
+/// was written anew is read again; one that has become bad or has gone leaves the former trust.
+/// Connections hold on to what they began with.
 ssl::context* context_for(const std::string& ca_file, ErrorCode& error) {
-    thread_local std::map<std::string, std::unique_ptr<ssl::context>> contexts;
-    auto& slot = contexts[ca_file];
-    if (slot) return slot.get();
+    thread_local std::map<std::string, Trust> trusted;
+    Trust& slot = trusted[ca_file];
+    std::error_code unknown;
+    const auto written = ca_file.empty() ? std::filesystem::file_time_type{}
+                                         : std::filesystem::last_write_time(ca_file, unknown);
+    if (slot.context && (unknown || written == slot.written)) return slot.context.get();
     auto context = std::make_unique<ssl::context>(ssl::context::tls_client);
     context->set_options(ssl::context::default_workarounds | ssl::context::no_tlsv1 |
                          ssl::context::no_tlsv1_1);
@@ -73,9 +86,14 @@ ssl::context* context_for(const std::string& ca_file, ErrorCode& error) {
     } else {
         context->load_verify_file(ca_file, error);
     }
+    if (error && slot.context) {
+        error = {};  // and the next connection looks again: it may be half written
+        return slot.context.get();
+    }
     if (error) return nullptr;
-    slot = std::move(context);
-    return slot.get();
+    slot.context = std::move(context);
+    slot.written = written;
+    return slot.context.get();
 }
 
 }  // namespace

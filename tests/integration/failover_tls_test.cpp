@@ -194,6 +194,24 @@ TEST(FailoverTls, AnotherAuthorityOrAnotherNameIsRefused) {
     check(elsewhere, elsewhere);
 }
 
+TEST(FailoverTls, CertificatesThatWereRenewedAreTrustedWithoutARestart) {
+    const Identity identity("IP:127.0.0.1");
+    const Identity other("IP:127.0.0.1");
+    TlsBackend backend(identity);
+    const support::TempDir folder;
+    const auto ca = folder.write("ca.pem", other.pem());
+    const support::TestDaemon daemon(tls_config(backend.port(), ca.string()));
+    daemon.wait_until_unhealthy("s");
+    EXPECT_EQ(support::http_post(daemon.port(), kChat, chat_body()).status, 503);
+    folder.write("ca.pem", identity.pem());
+    daemon.wait_until_healthy("s");
+    EXPECT_EQ(support::http_post(daemon.port(), kChat, chat_body()).status, 200);
+    const int before = backend.handshakes();
+    folder.write("ca.pem", "what is no certificate");
+    EXPECT_TRUE(support::eventually([&] { return backend.handshakes() > before + 1; }));
+    EXPECT_EQ(daemon.backend("s")->at("healthy"), true) << "the former trust holds on";
+}
+
 TEST(FailoverTls, SilenceAndALeavingClientEndATlsConnectionCleanly) {
     const Identity identity("IP:127.0.0.1");
     TlsBackend backend(identity);
