@@ -32,7 +32,18 @@ codec::StreamWatcher::Release watch_pieces(codec::StreamWatcher& watcher,
 void ResponseStream::Impl::end_work(TimePoint now) {
     const codec::AnswerFacts& seen = watcher ? watcher->facts() : whole_facts;
     if (auto drawn = work.finish(seen.completion_tokens.value_or(seen.content_events), now)) {
+        drawn->joules += copy_joules;
         charge = drawn;
+    }
+}
+
+void ResponseStream::Impl::add_energy_of(Impl& copy) {
+    const auto drawn = copy.work.finish(0);
+    if (!drawn) return;
+    if (charge) {
+        charge->joules += drawn->joules;
+    } else {
+        copy_joules = drawn->joules;
     }
 }
 

@@ -46,7 +46,8 @@ struct ResponseStream::Impl {
     Permit permit;
     monitors::EnergyLedger::Work work;
     std::optional<monitors::EnergyCharge> charge;  ///< once the work is done
-    std::function<void()> on_success;              ///< model management: the catalog is stale now
+    double copy_joules = 0;  ///< what a second copy of the request drew, which was cancelled
+    std::function<void()> on_success;  ///< model management: the catalog is stale now
 
     /// Only of answers that are translated.
     struct Decoding {
@@ -74,6 +75,8 @@ struct ResponseStream::Impl {
     void release();
     /// The backend is done with it: what it drew is known now.
     void end_work(TimePoint now);
+    /// The copy's energy is this answer's too: both worked for it.
+    void add_energy_of(Impl& copy);
 };
 
 /// Feeds the pieces of one read to the watcher; what may go on now, joined in `join` only when

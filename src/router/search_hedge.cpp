@@ -18,7 +18,8 @@ using asio::awaitable;
 struct Search::Race {
     runtime::Side first_side;
     runtime::Side second_side;
-    Answer second;  ///< once it is asked
+    Answer second;                                  ///< once it is asked
+    ResponseStream::Impl* second_answer = nullptr;  ///< the same, also once it is the winner's
     std::optional<ResponseStream> winner;
     std::uint32_t winner_index = 0;
     bool second_asked = false;
@@ -86,6 +87,7 @@ awaitable<void> Search::run_second(Race& race, Clock::duration patience) {
     }
     const auto index = static_cast<std::uint32_t>(slot->place);
     race.second_asked = true;
+    race.second_answer = race.second.get();
     auto got = co_await ask(race.second);
     if (!got || race.winner) co_return;
     race.winner = std::move(got);
@@ -97,6 +99,7 @@ awaitable<std::optional<ResponseStream>> Search::ask_hedged(Answer& answer, std:
                                                             Clock::duration patience) {
     const auto executor = co_await asio::this_coro::executor;
     const TimePoint asked = Clock::now();
+    ResponseStream::Impl* const first_answer = answer.get();
     Race race;
     auto first = run_first(race, answer, index);
     auto second = run_second(race, patience);
@@ -116,6 +119,8 @@ awaitable<std::optional<ResponseStream>> Search::ask_hedged(Answer& answer, std:
     if (race.second_asked) {
         const bool second_won = race.winner_index != index;
         generation_->notes[index]->metrics.count_hedge(second_won);
+        if (second_won && answer) race.second_answer->add_energy_of(*answer);
+        if (!second_won && race.second) first_answer->add_energy_of(*race.second);
         if (second_won) note_slow(index, Clock::now() - asked);
         note_chosen(race.winner_index);
     }

@@ -1,6 +1,7 @@
 // A second copy of a critical request whose first byte is late: one answer, whoever gives it first.
 #include "integration/relay_support.hpp"
 #include "support/exposition.hpp"
+#include "support/ws_client.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -86,7 +87,7 @@ class Two {
                              const std::string& latency_ms) {
         return support::backend_yaml(id, backend.port(),
                                      "type: openai\nmax_concurrency: 8\n"
-                                     "characteristics: {power_watts: 5, avg_latency_ms: " +
+                                     "characteristics: {power_watts: 5000, avg_latency_ms: " +
                                          latency_ms + "}");
     }
     ScriptedBackend a_;
@@ -136,6 +137,27 @@ TEST_F(Hedge, ALateFirstByteIsOvertakenByASecondBackendAndNothingIsDoubled) {
     EXPECT_EQ(hedges("second") - before, 1);
     a_.let_go();
     EXPECT_EQ(ask({}).status, 200);
+}
+
+TEST_F(Hedge, TheEnergyOfBothCopiesIsTheAnswersOwn) {
+    start("enabled: true, max_percent: 100");
+    const auto joules = [&] {
+        const support::Exposition page(support::http_get(two_->port(), "/metrics").body);
+        return page.sum("ollama_proxy_energy_joules_total", {{"backend", "a"}}) +
+               page.sum("ollama_proxy_energy_joules_total", {{"backend", "b"}});
+    };
+    const double before = joules();
+    a_.hold();
+    support::WsClient client(two_->port());
+    client.send({{"request_id", "w"},
+                 {"model", "test-model"},
+                 {"messages", {{{"role", "user"}, {"content", "hi"}}}},
+                 {"priority", "critical"}});
+    const nlohmann::json last = client.read_answer("w").back();
+    EXPECT_EQ(last["backend_id"], "b");
+    EXPECT_TRUE(support::eventually([&] { return a_.closed() == 1; }));
+    EXPECT_GT(last["energy_j"].get<double>(), 0);
+    EXPECT_NEAR(last["energy_j"].get<double>(), joules() - before, 0.01);
 }
 
 TEST_F(Hedge, TheFirstMayStillWin) {
