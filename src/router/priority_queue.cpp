@@ -82,10 +82,13 @@ void PriorityQueue::remove(Waiter& waiter) {
 }
 
 bool PriorityQueue::is_before(const Choice& a, const Choice& b, TimePoint now) const {
-    if (a.waiter == b.waiter) return a.index < b.index;
-    const std::size_t left = level_at(*a.waiter, now);
-    const std::size_t right = level_at(*b.waiter, now);
-    return left != right ? left > right : a.waiter->ticket < b.waiter->ticket;
+    // whom a critical one displaces at its backend has its turn there all the same
+    const Waiter& one = a.turn_of ? *a.turn_of : *a.waiter;
+    const Waiter& other = b.turn_of ? *b.turn_of : *b.waiter;
+    if (&one == &other) return a.index < b.index;
+    const std::size_t left = level_at(one, now);
+    const std::size_t right = level_at(other, now);
+    return left != right ? left > right : one.ticket < other.ticket;
 }
 
 void PriorityQueue::note_capacity(const Place& place) {

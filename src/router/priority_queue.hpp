@@ -78,9 +78,10 @@ class PriorityQueue {
 
     struct Choice {
         Waiter* waiter = nullptr;
-        Place place;                   ///< views of the queue's own: valid until it is removed
-        std::size_t index = 0;         ///< of the place in what the waiter asked for
-        bool passes_critical = false;  ///< a younger critical one would have taken it
+        Place place;                      ///< views of the queue's own: valid until it is removed
+        std::size_t index = 0;            ///< of the place in what the waiter asked for
+        bool passes_critical = false;     ///< a younger critical one would have taken it
+        const Waiter* turn_of = nullptr;  ///< it is critical, and has the slot in this one's place
     };
     /// The first in order of those who wait for `backend` and for whom
     /// `may(place, level, aged)` holds. Looks at the oldest of each level and model only. Who was
@@ -94,8 +95,8 @@ class PriorityQueue {
     void for_each_backend(const F& f) const {
         for (const auto& [backend, line] : lines_) f(std::string_view(backend));
     }
-    /// Of two choices for two backends the one that has its turn first; of the same waiter's the
-    /// place that it likes better.
+    /// Of two choices for two backends the one that has its turn first; of the same waiter's turn
+    /// the place that comes first.
     [[nodiscard]] bool is_before(const Choice& a, const Choice& b, TimePoint now) const;
 
     /// Takes out who was chosen and has got its slot.
@@ -157,7 +158,7 @@ PriorityQueue::Choice PriorityQueue::next(std::string_view backend, TimePoint no
             if (!first && !first_critical) continue;
             const Place place{line->second.backend, group.model, group.capacity, seat.beyond_limit};
             if (!may(place, static_cast<Priority>(level), lifted > level)) continue;
-            const Choice found{seat.waiter, place, seat.place, false};
+            const Choice found{seat.waiter, place, seat.place, false, nullptr};
             if (first_critical) critical = found;
             if (!first) continue;
             best = found;
@@ -165,7 +166,10 @@ PriorityQueue::Choice PriorityQueue::next(std::string_view backend, TimePoint no
         }
     }
     if (!critical.waiter || best.waiter == critical.waiter) return best;
-    if (line->second.critical_turn) return critical;
+    if (line->second.critical_turn) {
+        critical.turn_of = best.waiter;
+        return critical;
+    }
     best.passes_critical = true;
     return best;
 }

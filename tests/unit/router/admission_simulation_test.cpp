@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <deque>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -221,6 +222,9 @@ class World {
         // backends come and go too; who has a slot at one that is gone keeps it to the end
         for (std::size_t i = 0; i < listed_.size(); ++i) listed_[i] = random_() % 4 > 0;
         size_bound_ = std::max(settings_.max_size, core_.waiting());
+        limit_ = random_() % 3 == 0 ? std::optional<std::size_t>(1 + random_() % 4) : std::nullopt;
+        core_.limit(limit_);
+        limit_bound_ = core_.in_flight();  // a smaller limit sends nobody away
         Bells bells;
         core_.ask_again({}, bells);
         ring(bells);
@@ -303,6 +307,7 @@ class World {
     void check() {
         EXPECT_LE(core_.waiting(), size_bound_);
         size_bound_ = std::max(settings_.max_size, core_.waiting());
+        limit_bound_ = std::min(limit_bound_, core_.in_flight());
         std::size_t waiting = 0;
         std::size_t granted = 0;
         for (const Request& one : requests_) {
@@ -324,16 +329,23 @@ class World {
     /// Whoever waits, waits because nothing that it may use is free.
     void check_no_slot_idles_for(const Request& one) {
         if (one.level == Priority::best_effort && settings_.reserved_slots > 0) return;
+        if (limit_ && core_.in_flight() >= *limit_) return;
         for (const Place& place : one.places) {
-            const bool room = taken(place.backend, place.model) < place.capacity.per_model &&
-                              taken(place.backend) < place.capacity.in_all;
-            EXPECT_FALSE(room) << "ticket " << one.ticket << " waits beside a free slot";
+            EXPECT_FALSE(has_room(place)) << "ticket " << one.ticket << " waits beside a free slot";
         }
+    }
+
+    [[nodiscard]] bool has_room(const Place& place) const {
+        return taken(place.backend, place.model) < place.capacity.per_model &&
+               taken(place.backend) < place.capacity.in_all;
     }
 
     /// Somebody was given `slot`: within the bounds, and nobody was passed who comes first?
     void check_grant(const Request& one, const HeldSlot& slot, const Capacity& capacity) {
         if (reloading_) return;
+        if (limit_) {
+            EXPECT_LE(core_.in_flight(), std::max(*limit_, limit_bound_));
+        }
         if (slot.kind == SlotKind::plain) {
             EXPECT_LE(taken(slot.backend, slot.model), capacity.per_model);
             EXPECT_LE(taken(slot.backend), capacity.in_all);
@@ -354,8 +366,10 @@ class World {
     }
 
     void check_order(const Request& one, const HeldSlot& slot, const Request& other) {
+        // under a limit what ends at one backend may go on at another; but turns are taken at each
+        const bool anywhere = limit_ && (one.level != Priority::critical || lifted(other) < 3);
         const auto could_use = [&](const Place& place) {
-            if (place.backend != slot.backend) return false;
+            if (place.backend != slot.backend) return anywhere && has_room(place);
             return place.model == slot.model ||
                    (slot.kind == SlotKind::plain &&
                     taken(place.backend, place.model) < place.capacity.per_model);
@@ -476,6 +490,8 @@ class World {
     /// By backend and ticket: how often passed by a critical one, and the number above at first.
     std::map<std::pair<std::string, std::uint64_t>, std::pair<unsigned, unsigned>> passed_;
     std::size_t size_bound_ = 0;
+    std::optional<std::size_t> limit_;  ///< of what runs at once
+    std::size_t limit_bound_ = 0;       ///< what ran when it was set, or less
 };
 
 unsigned from_environment(const char* name, unsigned otherwise) {

@@ -188,6 +188,24 @@ TEST_F(HealthCheckerTest, FetchesACatalogAgainAfterA404) {
     run_for(milliseconds(1));
 }
 
+TEST_F(HealthCheckerTest, NotesThatALoadedModelWasMissing) {
+    const auto b = backend("b", server_.port());
+    auto& checker = watch({b});
+    const auto see = [&](const char* ps) {
+        server_.answer("/api/ps", 200, ps);
+        const TimePoint before = b->catalog()->fetched;
+        checker.refresh_soon(b);
+        ASSERT_TRUE(run_until([&] { return b->catalog()->fetched > before; }));
+    };
+    ASSERT_TRUE(run_until([&] { return b->catalog()->is_loaded("m:1b"); }));
+    EXPECT_EQ(b->catalog()->find_loaded("m:1b")->missed_at, TimePoint{});
+    see(R"({"models":[]})");
+    EXPECT_FALSE(b->catalog()->is_loaded("m:1b"));
+    const TimePoint missed = b->catalog()->loaded_asked;
+    see(R"({"models":[{"name":"m:1b"}]})");
+    EXPECT_EQ(b->catalog()->find_loaded("m:1b")->missed_at, missed);
+}
+
 TEST_F(HealthCheckerTest, KeepsTheCatalogWhenTheAnswerIsGarbage) {
     const auto b = backend("b", server_.port());
     auto& checker = watch({b});
