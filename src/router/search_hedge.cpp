@@ -105,10 +105,11 @@ awaitable<std::optional<ResponseStream>> Search::ask_hedged(Answer& answer, std:
     auto second = run_second(race, patience);
     co_await runtime::run_both(std::move(first), race.first_side, std::move(second),
                                race.second_side);
-    for (Answer* one : {&answer, &race.second}) {
-        // who lost, and whose client left, goes on computing for a while
-        if (*one && (*one)->permit.holds()) charge_on(executor, std::move((*one)->permit));
-    }
+    // whom a cancellation ended goes on computing for a while
+    const bool first_cancelled = race.first_side.failure != nullptr;
+    const bool second_cancelled = race.second_side.failure != nullptr;
+    if (first_cancelled && answer) charge_on(executor, std::move(answer->permit));
+    if (second_cancelled && race.second) charge_on(executor, std::move(race.second->permit));
     if (!race.winner) {
         if (race.first_side.failure) std::rethrow_exception(race.first_side.failure);
         if (race.second_side.failure && race.second_asked) {
@@ -119,9 +120,9 @@ awaitable<std::optional<ResponseStream>> Search::ask_hedged(Answer& answer, std:
     if (race.second_asked) {
         const bool second_won = race.winner_index != index;
         generation_->notes[index]->metrics.count_hedge(second_won);
-        if (second_won && answer) race.second_answer->add_energy_of(*answer);
-        if (!second_won && race.second) first_answer->add_energy_of(*race.second);
-        if (second_won) note_slow(index, Clock::now() - asked);
+        if (first_cancelled && answer) race.second_answer->add_energy_of(*answer);
+        if (second_cancelled && race.second) first_answer->add_energy_of(*race.second);
+        if (first_cancelled) note_slow(index, Clock::now() - asked);
         note_chosen(race.winner_index);
     }
     co_return std::move(race.winner);
