@@ -120,6 +120,41 @@ void rank(benchmark::State& state) {
 }
 BENCHMARK(rank)->Arg(4)->Arg(100);
 
+/// A conversation of so many turns as the client sends it.
+std::string conversation(std::int64_t turns) {
+    const std::string said(250, 'x');
+    std::string body = R"({"model":"m","stream":true,"messages":[)";
+    for (std::int64_t i = 0; i < turns; ++i) {
+        if (i > 0) body += R"({"role":"assistant","content":")" + said + R"("},)";
+        body += R"({"role":"user","content":")" + said + R"("})";
+        if (i + 1 < turns) body += ',';
+    }
+    return body + "]}";
+}
+
+void scan(benchmark::State& state) {
+    const std::string body = conversation(state.range(0));
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(codec::scan_request(codec::Api::chat_completions, body));
+    }
+    state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(body.size()));
+}
+BENCHMARK(scan)->Arg(1)->Arg(20);
+
+/// What affinity costs a request: its keys, who served it last, noting who does now.
+void affinity(benchmark::State& state) {
+    const std::string body = conversation(state.range(0));
+    const auto scan = codec::scan_request(codec::Api::chat_completions, body);
+    router::AffinityTable table;
+    const TimePoint now = Clock::now();
+    for (auto _ : state) {
+        const auto keys = router::affinity_keys("m:latest", {}, body, scan->conversation);
+        benchmark::DoNotOptimize(table.last(keys, now));
+        table.note(keys, 7, now);
+    }
+}
+BENCHMARK(affinity)->Arg(1)->Arg(20);
+
 }  // namespace
 
 BENCHMARK_MAIN();
