@@ -19,7 +19,7 @@
 namespace ollama_proxy::telemetry {
 namespace {
 
-constexpr std::size_t kQueuedLines = 8192;
+constexpr std::size_t kQueuedLines = 2048;  ///< each takes 400 bytes from the start on
 constexpr std::chrono::milliseconds kStopPatience{1000};
 
 /// The lines come formatted: only the background thread's writing is left to do.
