@@ -201,6 +201,18 @@ TEST(WebSocketFrames, MessagesOverOneMebibyteCloseWith1009) {
     EXPECT_EQ(support::joined_tokens(client.read_answer("big")), "Hello");
 }
 
+TEST(WebSocketFrames, AClientThatIsStillSendingWhenItsMessageIsRefusedLearnsWhy) {
+    // closing on what is unread would reset the connection, and many a client tells its user 1006
+    Chain chain({support::two_tokens()});
+    for (int i = 0; i < 5; ++i) {
+        WsClient client(chain.port());
+        const std::string much(8 * 1024 * 1024, ' ');
+        EXPECT_TRUE(client.send_raw(support::ws_frame(kWsText, much))) << "it is read away";
+        EXPECT_EQ(client.read_close(), 1009);
+        EXPECT_FALSE(client.read_frame());
+    }
+}
+
 TEST(WebSocketFrames, PingsAreAnsweredAnywhereAndFragmentsPutTogether) {
     Chain chain({support::two_tokens()});
     WsClient client(chain.port());

@@ -2,11 +2,16 @@
 #include "http/websocket/link.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/compose.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/websocket/stream.hpp>
+
+#include <array>
+#include <cerrno>
+#include <sys/socket.h>
 
 namespace ollama_proxy::http {
 namespace asio = boost::asio;
@@ -22,12 +27,71 @@ constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr Milliseconds kCloseTime{1000};
 constexpr std::size_t kKeptRoom = 16 * 1024;
 
+/// The connection as Beast sees it. When it gives a connection up (a message too large, a broken
+/// frame) Beast reads once and closes; what is unread then makes the kernel send a reset, which
+/// overtakes the close frame that says why. So the end is ours: all that is on its way is read.
+struct Wire {
+    using executor_type = tcp::socket::executor_type;
+
+    tcp::socket& socket;
+    runtime::Deadline& limit;  ///< closes the socket when it expires
+
+    executor_type get_executor() { return socket.get_executor(); }
+    template <class Buffers, class Token>
+    auto async_read_some(const Buffers& buffers, Token&& token) {
+        return socket.async_read_some(buffers, std::forward<Token>(token));
+    }
+    template <class Buffers, class Token>
+    auto async_write_some(const Buffers& buffers, Token&& token) {
+        return socket.async_write_some(buffers, std::forward<Token>(token));
+    }
+    /// Beast's timeouts end a connection by this.
+    friend void beast_close_socket(Wire& wire) {
+        boost::system::error_code ignored;
+        wire.socket.close(ignored);
+    }
+};
+
+/// Reads away what the peer still sends, until it closes or the limit expires; then closes.
+struct Drain {
+    Wire& wire;
+
+    template <class Self>
+    void operator()(Self& self, boost::system::error_code error = {}) {
+        std::array<char, 16 * 1024> bytes;
+        while (!error) {
+            const ssize_t n =
+                ::recv(wire.socket.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+            if (n > 0) continue;
+            const bool waits = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+            if (!waits) break;
+            return wire.socket.async_wait(tcp::socket::wait_read, std::move(self));
+        }
+        wire.limit.disarm();
+        beast_close_socket(wire);
+        self.complete({});
+    }
+};
+
+/// Found by Beast in the namespace of its stream.
+template <class Handler>
+void async_teardown(beast::role_type, Wire& wire, Handler&& handler) {
+    boost::system::error_code ignored;
+    wire.socket.shutdown(tcp::socket::shutdown_send, ignored);
+    wire.limit.expires_after(kCloseTime);
+    asio::async_compose<Handler, void(boost::system::error_code)>(Drain{wire}, handler,
+                                                                  wire.socket.get_executor());
+}
+
 }  // namespace
 
 struct WebSocketLink::Impl {
     Impl(tcp::socket& s, runtime::DeadlineQueue& deadlines, const Settings& given, OnClose on_close,
          void* argument)
-        : stream(s), settings(given), stall(deadlines, &Impl::on_stall, this) {
+        : socket(s),
+          settings(given),
+          stall(deadlines, &Impl::on_stall, this),
+          stream(Wire{s, stall}) {
         websocket::stream_base::timeout timeouts{};
         timeouts.handshake_timeout = kCloseTime;
         timeouts.idle_timeout = settings.idle;
@@ -50,12 +114,13 @@ struct WebSocketLink::Impl {
 
     static void on_stall(void* self) {
         boost::system::error_code ignored;
-        static_cast<Impl*>(self)->stream.next_layer().close(ignored);
+        static_cast<Impl*>(self)->socket.close(ignored);
     }
 
-    websocket::stream<tcp::socket&> stream;
+    tcp::socket& socket;
     Settings settings;
     runtime::Deadline stall;
+    websocket::stream<Wire> stream;
     beast::flat_buffer buffer;
     std::string sending;    ///< the message that is on its way
     bool read_one = false;  ///< the buffer holds a message that was handed out
