@@ -36,7 +36,8 @@ class Daemon {
 
     /// Brings a configuration into force without interrupting anything: requests that a backend has
     /// got already end as they began. What `config::keys_that_need_restart` names must be as it
-    /// was. Returns when every new request sees it. Nothing happens when it does not run.
+    /// was. Returns when every new request sees it; weights and limits of the mode in force follow
+    /// with the control thread's next task. Nothing happens when it does not run.
     void reload(std::shared_ptr<const config::Config> config);
 
     /// Refuses new requests, gives those in progress `grace`, then ends them. Returns when no

@@ -78,6 +78,7 @@ class Search {
     boost::asio::awaitable<std::optional<ResponseStream>> ask_hedged(Answer& answer,
                                                                      std::uint32_t index,
                                                                      Clock::duration patience);
+    void drop_failed(Answer& answer, std::uint32_t index) const;
     boost::asio::awaitable<void> run_first(Race& race, Answer& answer, std::uint32_t index);
     boost::asio::awaitable<void> run_second(Race& race, Clock::duration patience);
     std::optional<Admitted> free_elsewhere();

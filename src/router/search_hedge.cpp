@@ -22,6 +22,7 @@ struct Search::Race {
     ResponseStream::Impl* second_answer = nullptr;  ///< the same, also once it is the winner's
     std::optional<ResponseStream> winner;
     std::uint32_t winner_index = 0;
+    bool first_over = false;
     bool second_asked = false;
 };
 
@@ -40,9 +41,17 @@ std::optional<Clock::duration> Search::hedge_after(std::uint32_t index) const {
         std::chrono::duration<double, std::milli>(*ms));
 }
 
+/// A copy that failed gives back its slot now, not when the other one is done.
+void Search::drop_failed(Answer& answer, std::uint32_t index) const {
+    answer.reset();
+    tell_who_waits(*generation_->backends->backends[index]);
+}
+
 /// Asks the first; its winning or failing decides what becomes of the second.
 awaitable<void> Search::run_first(Race& race, Answer& answer, std::uint32_t index) {
     auto got = co_await ask(answer);
+    race.first_over = true;
+    if (!got) drop_failed(answer, index);
     // it failed before a second was asked: the next candidate has its turn as always
     const bool alone = !race.second_asked;
     if (got && !race.winner) {
@@ -73,6 +82,8 @@ std::optional<Admitted> Search::free_elsewhere() {
 
 /// Waits as long as is usual, then asks a second backend.
 awaitable<void> Search::run_second(Race& race, Clock::duration patience) {
+    // the first may have failed at once, before there was anything here to be stopped
+    if (race.first_over) co_return;
     const auto executor = co_await asio::this_coro::executor;
     asio::steady_timer timer(executor, patience);
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -89,6 +100,7 @@ awaitable<void> Search::run_second(Race& race, Clock::duration patience) {
     race.second_asked = true;
     race.second_answer = race.second.get();
     auto got = co_await ask(race.second);
+    if (!got) drop_failed(race.second, index);
     if (!got || race.winner) co_return;
     race.winner = std::move(got);
     race.winner_index = index;

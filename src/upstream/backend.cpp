@@ -66,7 +66,10 @@ void Backend::inherit(const Backend& former, bool breaker_too) {
     health_reason_ = former.health_reason_;
     absent_ = former.absent_;
     any_absent_.store(!absent_.empty(), std::memory_order_release);
-    if (breaker_too) breaker_ = former.breaker_;
+    if (!breaker_too) return;
+    breaker_ = former.breaker_;
+    breaker_.forget_probes();  // their verdicts go to the former one
+    calm_.store(former.calm_.load(std::memory_order_relaxed), std::memory_order_relaxed);
 }
 
 std::string Backend::health_reason() const {

@@ -75,7 +75,12 @@ void CircuitBreaker::on_cancelled(TimePoint) {
 }
 
 bool CircuitBreaker::calm(TimePoint now) const {
-    return state_ == BreakerState::closed && consecutive_ == 0 && counts(now).failures == 0;
+    // a failure that another worker has just booked counts, though its clock was read later
+    const std::int64_t oldest = slot_of(now) - static_cast<std::int64_t>(kBuckets) + 1;
+    return state_ == BreakerState::closed && consecutive_ == 0 &&
+           std::ranges::none_of(buckets_, [&](const Bucket& bucket) {
+               return bucket.slot >= oldest && bucket.failures > 0;
+           });
 }
 
 BreakerState CircuitBreaker::state(TimePoint now) const {

@@ -38,6 +38,9 @@ class CircuitBreaker {
     /// No verdict (the client left, 429): gives a probe back.
     void on_cancelled(TimePoint now);
 
+    /// The verdicts of the probes that are out will not come here: half-open, the next may go.
+    void forget_probes() { probes_ = 0; }
+
     /// Closed, and no failure in its window: it allows everything, and the error share is 0. It
     /// stays so until the next `on_failure`.
     [[nodiscard]] bool calm(TimePoint now) const;

@@ -64,9 +64,27 @@ TEST(Backend, InheritsWhatWasFoundOutOfTheSameServer) {
     EXPECT_TRUE(latter->is_parked(now));
     EXPECT_EQ(latter->failures(), 5U);
     EXPECT_EQ(latter->breaker_state(now), BreakerState::open);
+    EXPECT_FALSE(latter->breaker_would_allow(now));
+    EXPECT_FALSE(latter->breaker_acquire(now));
+    EXPECT_GT(latter->error_share(now), 0);
     const auto other_rules = backend("b");
     other_rules->inherit(*former, false);
     EXPECT_EQ(other_rules->breaker_state(now), BreakerState::closed);
+    EXPECT_TRUE(other_rules->breaker_would_allow(now));
+}
+
+TEST(Backend, AProbeThatIsOutWhenItIsInheritedDoesNotBlockTheNext) {
+    const auto former = backend("b");
+    const TimePoint now = Clock::now();
+    for (int i = 0; i < 5; ++i) former->record(Outcome::failure, now);
+    const TimePoint due = former->breaker_retry_at();
+    EXPECT_TRUE(former->breaker_acquire(due)) << "the probe, whose verdict goes to the former one";
+    EXPECT_FALSE(former->breaker_acquire(due));
+
+    const auto latter = backend("b");
+    latter->inherit(*former, true);
+    EXPECT_TRUE(latter->breaker_acquire(due));
+    EXPECT_FALSE(latter->breaker_acquire(due)) << "still one at a time";
 }
 
 TEST(Backend, TellsWhetherTheHealthChanged) {
