@@ -49,8 +49,14 @@ class Laptop : public testing::Test {
     void power(const std::string& status) const {
         sysfs_.set(test::kNvidiaDevice + "/power/runtime_status", status);
     }
-    /// Looks once more, and waits until the reading is published.
+    /// A reading that began after this call. What is published first may have begun before; the
+    /// next one has not, because readings come one after the other.
     std::shared_ptr<const SystemSnapshot> look() {
+        publish_another();
+        publish_another();
+        return impl_.snapshot_->load();
+    }
+    void publish_another() {
         const TimePoint before = Clock::now();
         {
             std::lock_guard lock(impl_.mutex_);
@@ -58,7 +64,6 @@ class Laptop : public testing::Test {
         }
         impl_.wakeup_.ring();
         EXPECT_TRUE(published_.wait([&](const auto& s) { return s.taken_at > before; }));
-        return impl_.snapshot_->load();
     }
     [[nodiscard]] fs::path device() const { return sysfs_.root() / test::kNvidiaDevice; }
 
