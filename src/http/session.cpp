@@ -132,7 +132,7 @@ awaitable<Session::After> Session::refuse_head(const Error& error) {
 /// One request whose head is there. Not a coroutine, and whom it chooses is awaited by `run`: a
 /// frame here would be held by every stream.
 awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
-    config_ = shared_->config.load();
+    shared_->config.refresh(config_);
     request_ = make_request(head, Clock::now());
     common_ = {request_.request_id, {}};
     record_ = {};

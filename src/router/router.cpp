@@ -59,10 +59,10 @@ Router::Impl::Impl(boost::asio::io_context& control, std::shared_ptr<const confi
 void Router::Impl::rank(const Generation& current, const Wanted& wanted, const RoutingHints& hints,
                         std::optional<std::uint32_t> target, TimePoint now, Ranking& out,
                         std::vector<std::vector<Refusal>>* every_refusal) const {
-    out.policy = policy.load();
-    const auto machine = system.load();
+    policy.refresh(out.policy);
+    system.refresh(out.machine);
     admission.occupancy(current.backends->backends, out.occupancy);
-    const Surroundings surroundings{machine.get(), out.occupancy,
+    const Surroundings surroundings{out.machine.get(), out.occupancy,
                                     [this](std::string_view backend, std::string_view model) {
                                         return admission.runs(backend, model);
                                     }};

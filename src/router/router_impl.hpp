@@ -26,13 +26,14 @@ struct Router::Impl {
     /// as they were used, for explanations.
     struct Ranking {
         std::shared_ptr<const efficiency::Policy> policy;
+        std::shared_ptr<const monitors::SystemSnapshot> machine;
         std::vector<Occupancy> occupancy;
         std::vector<CandidateFacts> facts;
         Decision decision;
 
-        /// Forgets what it said; the memory stays.
+        /// Forgets what it said; the memory stays, and so do policy and machine: most often the
+        /// next ranking needs the same.
         void clear() {
-            policy.reset();
             occupancy.clear();
             facts.clear();
             decision.usable.clear();
