@@ -28,12 +28,12 @@ class Search {
           generation_(router.generation.load()),
           wanted_(wanted_of(*generation_->config, request.api, request.scan.model)),
           affinity_(affinity_of(*generation_, wanted_, request)),
-          tried_((*scratch_).tried),
-          ranking_((*scratch_).ranking),
-          places_((*scratch_).places),
-          order_((*scratch_).order),
-          next_places_((*scratch_).next_places),
-          next_order_((*scratch_).next_order) {
+          tried_(scratch_->tried),
+          ranking_(scratch_->ranking),
+          places_(scratch_->places),
+          order_(scratch_->order),
+          next_places_(scratch_->next_places),
+          next_order_(scratch_->next_order) {
         tried_.assign(generation_->backends->backends.size(), false);
         wanted_.tried = &tried_;
     }

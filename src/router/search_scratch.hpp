@@ -41,7 +41,7 @@ class ScratchLease {
         scratch_->next_places.clear();
         spare().push_back(std::move(scratch_));
     }
-    SearchScratch& operator*() const { return *scratch_; }
+    SearchScratch* operator->() const { return scratch_.get(); }
 
   private:
     static constexpr std::size_t kKept = 32;

@@ -22,19 +22,10 @@ import sys
 import tempfile
 import time
 
-TAGS = b'{"models":[{"name":"bench:latest","model":"bench:latest","size":1000}]}'
+from overload import TAGS, http, read_message
+
 TOKENS = 8
 PAUSE_S = 0.01
-
-
-async def read_message(reader):
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = re.search(rb"(?i)content-length: *(\d+)", head)
-    return head, (await reader.readexactly(int(length.group(1))) if length else b"")
-
-
-def whole(body):
-    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
 def chunk(data):
@@ -49,7 +40,7 @@ async def backend(port):
                 head, body = await read_message(reader)
                 path = head.split(b" ", 2)[1]
                 if path != b"/v1/chat/completions":
-                    writer.write(whole({b"/api/tags": TAGS, b"/api/version": b'{"version":"0.9.0"}'}.get(
+                    writer.write(http("200 OK", {b"/api/tags": TAGS, b"/api/version": b'{"version":"0.9.0"}'}.get(
                         path, b'{"models":[]}')))
                     await writer.drain()
                     continue
@@ -59,7 +50,7 @@ async def backend(port):
                     await asyncio.sleep(TOKENS * PAUSE_S)
                     text = json.dumps({"id": "c", "choices": [{"message": {
                         "role": "assistant", "content": number}, "finish_reason": "stop"}]})
-                    writer.write(whole(text.encode()))
+                    writer.write(http("200 OK", text.encode()))
                     await writer.drain()
                     continue
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -172,14 +163,14 @@ async def run(options):
                           " max_concurrency: 64, max_in_flight: 64 }\n")
         daemon = subprocess.Popen([os.path.join(options.build, "ollama-proxy"), "--config", path],
                                   stdout=subprocess.PIPE, text=True)
-        http = int(re.search(r"http://127\.0\.0\.1:(\d+)", daemon.stdout.readline()).group(1))
+        proxy = int(re.search(r"http://127\.0\.0\.1:(\d+)", daemon.stdout.readline()).group(1))
         numbers = iter(range(options.requests))
         over = asyncio.Event()
 
         async def client():
             connection = None
             for number in numbers:
-                connection = await ask(http, connection, number, number % 2 == 0, tally)
+                connection = await ask(proxy, connection, number, number % 2 == 0, tally)
 
         async def killer():
             nonlocal kills
