@@ -1,5 +1,7 @@
 #include "config/api_key.hpp"
 
+#include "config/rows.hpp"
+
 #include <openssl/evp.h>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+#include "config/rows.hpp"
 #include "config/tables.hpp"
 #include "ollama_proxy/common/ascii.hpp"
 #include "ollama_proxy/config/endpoint.hpp"

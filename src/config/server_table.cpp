@@ -1,4 +1,5 @@
 #include "config/api_key.hpp"
+#include "config/rows.hpp"
 #include "config/tables.hpp"
 
 #include <algorithm>

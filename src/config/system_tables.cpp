@@ -1,3 +1,4 @@
+#include "config/rows.hpp"
 #include "config/tables.hpp"
 
 #include <algorithm>
