@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <malloc.h>
 #include <optional>
 #include <sys/resource.h>
 #include <system_error>
@@ -122,6 +123,8 @@ int serve(const Options& options, const config::Environment& environment) {
     if (watch && watch->fd() < 0) {
         telemetry::log_warn("the configuration file cannot be watched: send SIGHUP after a change");
     }
+    ::malloc_trim(0);  // what starting took: the daemon may idle for days
+
     std::atomic<Milliseconds> grace{config->server.shutdown_grace};
     int signal = 0;
     {

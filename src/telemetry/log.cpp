@@ -19,7 +19,9 @@
 namespace ollama_proxy::telemetry {
 namespace {
 
-constexpr std::size_t kQueuedLines = 2048;  ///< each takes 400 bytes from the start on
+/// Each takes 400 bytes from the start on. Nothing here is written per request: those lines have
+/// the access log.
+constexpr std::size_t kQueuedLines = 512;
 constexpr std::chrono::milliseconds kStopPatience{1000};
 
 /// The lines come formatted: only the background thread's writing is left to do.

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What the daemon costs while nobody asks anything: wake-ups and processor time, from /proc.
+"""What the daemon costs while nobody asks anything: start, wake-ups, processor time and memory, from /proc.
 
   tests/bench/idle.py build/release/ollama-proxy [seconds]
 
-It runs over a tree of sensors of its own and two backends that answer; ends with 1 when it wakes up more than twice a
-second or takes more than 0.1 % of a core.
+It runs over a tree of sensors of its own and two backends that answer; ends with 1 when it listens later than 100 ms
+after its start, wakes up more than twice a second, takes more than 0.1 % of a core, or 20 MB of memory as systemctl
+counts them, 1,024 kB each.
 """
 
 import http.server
@@ -18,8 +19,10 @@ import threading
 import time
 from pathlib import Path
 
+MOST_START_MS = 100  # until it listens
 MOST_WAKEUPS = 2.0  # per second
 MOST_PERCENT = 0.1  # of a core
+MOST_RESIDENT_KB = 20 * 1024
 SETTLE = 5  # seconds for the first probes and catalogs
 
 
@@ -88,6 +91,12 @@ def usage(pid):
     return out
 
 
+def resident_kb(pid):
+    """{RssAnon: its own, RssFile: pages of the program and its libraries, VmRSS: the sum}"""
+    fields = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {words[0].rstrip(":"): int(words[1]) for words in fields if words[0] in ("VmRSS:", "RssAnon:", "RssFile:")}
+
+
 def main():
     binary = sys.argv[1] if len(sys.argv) > 1 else "build/release/ollama-proxy"
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 60
@@ -99,16 +108,19 @@ def main():
         write_sensors(root / "sys")
         config = root / "config.yaml"
         config.write_text(configuration(root, [server.server_port for server in servers]))
+        launched = time.monotonic()
         daemon = subprocess.Popen([binary, "--config", str(config)], stderr=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, text=True, env={**os.environ, "HOME": name})
         try:
             print(daemon.stdout.readline().strip())
+            start_ms = (time.monotonic() - launched) * 1000
             time.sleep(SETTLE)
             before = usage(daemon.pid)
             start = time.monotonic()
             time.sleep(seconds)
             elapsed = time.monotonic() - start
             after = usage(daemon.pid)
+            resident = resident_kb(daemon.pid)
         finally:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(20)
@@ -121,7 +133,11 @@ def main():
         print(f"{thread:16} {woke:6} wake-ups {ran / 1e6:9.3f} ms")
     print(f"{wakeups:.2f} wake-ups per second (at most {MOST_WAKEUPS}), "
           f"{percent:.4f} % of a core (at most {MOST_PERCENT})")
-    return 0 if wakeups <= MOST_WAKEUPS and percent <= MOST_PERCENT else 1
+    print(f"{start_ms:.0f} ms until it listened (at most {MOST_START_MS}), {resident['VmRSS']} kB resident (at most "
+          f"{MOST_RESIDENT_KB}): {resident['RssAnon']} of its own, {resident['RssFile']} of files")
+    good = (start_ms <= MOST_START_MS and wakeups <= MOST_WAKEUPS and percent <= MOST_PERCENT
+            and resident["VmRSS"] <= MOST_RESIDENT_KB)
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
