@@ -5,15 +5,19 @@
 
 namespace ollama_proxy::app {
 
-config::LoadResult load_configuration(const Options& options, config::Environment environment) {
-    apply_flags(options, environment);
-    if (options.config) return config::load_file(*options.config, environment);
+std::optional<std::string> configuration_file(const Options& options,
+                                              const config::Environment& environment) {
+    if (options.config) return options.config;
     std::error_code ignored;  // a working directory that was removed holds no configuration
     const auto cwd = std::filesystem::current_path(ignored);
-    if (const auto found = config::find_config_file(environment, cwd)) {
-        return config::load_file(*found, environment);
-    }
-    return config::load_default(environment);
+    const auto found = config::find_config_file(environment, cwd);
+    return found ? std::optional(found->string()) : std::nullopt;
+}
+
+config::LoadResult load_configuration(const Options& options, config::Environment environment) {
+    apply_flags(options, environment);
+    const auto file = configuration_file(options, environment);
+    return file ? config::load_file(*file, environment) : config::load_default(environment);
 }
 
 }  // namespace ollama_proxy::app

@@ -13,11 +13,9 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <malloc.h>
 #include <optional>
 #include <sys/resource.h>
-#include <system_error>
 
 namespace ollama_proxy::app {
 namespace {
@@ -69,27 +67,21 @@ config::LoadResult complete(config::LoadResult loaded, LocalBackends& local) {
     return loaded;
 }
 
-/// The file that a configuration was read from; nothing for the built-in defaults.
-std::optional<std::string> file_of(const config::Config& config) {
-    std::error_code ignored;
-    if (!std::filesystem::is_regular_file(config.source, ignored)) return std::nullopt;
-    return config.source;
-}
-
 }  // namespace
 
 int serve(const Options& options, const config::Environment& environment) {
-    config::LoadResult loaded = load_configuration(options, environment);
+    // a reload reads the same file, even where another would be found first by then
+    Options again = options;
+    again.config = configuration_file(options, environment);
+    // before it is read, so that no change is missed
+    auto watch = again.config ? std::make_unique<FileWatch>(*again.config) : nullptr;
+    config::LoadResult loaded = load_configuration(again, environment);
     if (!loaded) {
         for (const config::Problem& problem : loaded.problems) {
             std::fprintf(stderr, "%s\n", problem.to_string().c_str());
         }
         return 1;
     }
-    // a reload reads the same file, even where another would be found first by then
-    Options again = options;
-    again.config = file_of(*loaded.config);
-    auto watch = again.config ? std::make_unique<FileWatch>(*again.config) : nullptr;
     StopSignals signals;  // before every thread
     raise_descriptor_limit();
     const Logs logs(loaded.config->logging);
