@@ -63,7 +63,7 @@ debian_packages() {
     fi
     if wants test; then
         echo libgtest-dev libgmock-dev python3 python3-venv
-        echo dbus-daemon libglib2.0-bin python3-dbusmock faketime
+        echo curl dbus-daemon libglib2.0-bin python3-dbusmock faketime
         node_is_usable || echo nodejs npm
         # Ubuntu has it as a snap only: there the test in a browser is skipped.
         [[ ${ID:-} != debian ]] || echo chromium-headless-shell
@@ -134,7 +134,7 @@ fedora_packages() {
         echo grpc-devel grpc-plugins protobuf-devel protobuf-compiler
     fi
     if wants test; then
-        echo gtest-devel gmock-devel python3 dbus-daemon glib2 python3-dbusmock libfaketime
+        echo gtest-devel gmock-devel python3 curl dbus-daemon glib2 python3-dbusmock libfaketime
         node_is_usable || echo nodejs nodejs-npm
     fi
     ! wants sanitizers || echo clang compiler-rt lld llvm clang-tools-extra
