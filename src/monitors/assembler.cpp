@@ -30,8 +30,22 @@ struct Assembler::Heats {
 void Assembler::take_power(const std::optional<Readings>& readings, const Moment& now,
                            SystemSnapshot& out) {
     const bool recent = power_ && now.steady - power_at_ <= now.keep;
-    if (!readings) {
-        if (recent) out.power = *power_;
+    // while no adapter is online the machine runs on its battery: one that vanishes then, as after
+    // a resume, is only out of sight and must not count as mains
+    if (readings && (readings->power.battery || readings->power.ac.value_or(false))) {
+        has_battery_ = readings->power.battery.has_value();
+    }
+    const bool lost = has_battery_ && !(readings && readings->power.battery);
+    if (!readings || lost) {
+        if (recent && power_->battery.has_value() == has_battery_) {
+            out.power = *power_;
+        } else if (lost) {
+            out.power.battery.emplace();
+        }
+        if (readings && readings->power.ac) {  // offline: online, the battery would be gone
+            out.power.ac = false;
+            out.power.on_battery = true;
+        }
         return;
     }
     out.power = readings->power;
@@ -48,8 +62,9 @@ void Assembler::take_power(const std::optional<Readings>& readings, const Moment
     power_at_ = now.steady;
 }
 
-void Assembler::take_draws(const Readings& readings, const Moment& now, SystemSnapshot& out) {
-    for (const Part& part : readings.parts) {
+void Assembler::take_draws(const Readings& readings, std::span<const Part> parts, const Moment& now,
+                           SystemSnapshot& out) {
+    for (const Part& part : parts) {
         if (part.watts) out.draws.push_back({part.name(), *part.watts, part.power_source});
     }
     std::map<std::string, Drawn> drawn;
@@ -58,16 +73,16 @@ void Assembler::take_draws(const Readings& readings, const Moment& now, SystemSn
         drawn[path] = {domain.counter.joules, now.steady};
         const auto before = drawn_.find(path);
         if (before == drawn_.end()) continue;
-        const auto joules =
-            counted_joules(before->second.joules, domain.counter.joules, domain.counter.wraps_at);
-        const double seconds =
-            std::chrono::duration<double>(now.steady - before->second.at).count();
+        const Clock::duration time = now.steady - before->second.at;
+        const auto joules = counted_joules(before->second.joules, domain.counter.joules,
+                                           domain.counter.wraps_at, time);
+        const double seconds = std::chrono::duration<double>(time).count();
         if (!joules || seconds <= 0) continue;
         out.draws.push_back({domain.name, *joules / seconds, PowerSource::rapl});
     }
     drawn_ = std::move(drawn);
-    if (out.power.battery && out.power.battery->watts) {
-        out.draws.push_back({"battery", *out.power.battery->watts, PowerSource::battery});
+    if (const auto& battery = readings.power.battery; battery && battery->watts) {
+        out.draws.push_back({"battery", *battery->watts, PowerSource::battery});
     }
 }
 
@@ -109,17 +124,17 @@ SystemSnapshot Assembler::assemble(std::optional<Readings> readings, const confi
     out.taken_at = now.steady;
     out.wall_time = now.wall;
     take_power(readings, now, out);
+    Heats all;
+    if (readings) all.parts = std::move(readings->parts);
+    sensors_.complete(all.parts, now.steady);
     if (readings) {
-        take_draws(*readings, now, out);
+        take_draws(*readings, all.parts, now, out);
         if (readings->throttle_count) {
             out.cpu_throttled = throttle_count_ && *readings->throttle_count > *throttle_count_;
         }
         throttle_count_ = readings->throttle_count;
     }
 
-    Heats all;
-    if (readings) all.parts = std::move(readings->parts);
-    sensors_.complete(all.parts, now.steady);
     for (const Part& part : all.parts) {
         const PartHeat heat = sensors_.take(part, now.keep, now.steady, out.sensors);
         if (part.kind == Part::Kind::cpu) raise_to(out.cpu_temperature_c, heat.celsius);
@@ -138,7 +153,7 @@ SystemSnapshot Assembler::assemble(std::optional<Readings> readings, const confi
         const Part& part = all.parts[i];
         const PartHeat& heat = all.heats[i];
         if (part.kind != Part::Kind::cpu && part.kind != Part::Kind::gpu) continue;
-        inputs.push_back({part.name(), heat.celsius, heat.state == SensorState::ok, heat.crit,
+        inputs.push_back({part.key(), heat.celsius, heat.state == SensorState::ok, heat.crit,
                           heat.has_fan ? heat.fan_rpm : all.board_rpm});
     }
     out.thermal = thermal_.update(inputs, config.thermal, out.cpu_temperature_c,

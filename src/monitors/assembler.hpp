@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,8 @@ class Assembler {
     struct Heats;
     void take_power(const std::optional<Readings>& readings, const Moment& now,
                     SystemSnapshot& out);
-    void take_draws(const Readings& readings, const Moment& now, SystemSnapshot& out);
+    void take_draws(const Readings& readings, std::span<const Part> parts, const Moment& now,
+                    SystemSnapshot& out);
     DeviceReading device_of(const config::Backend& backend, const Heats& heats,
                             const config::Thermal& settings, const SystemSnapshot& machine,
                             TimePoint now);
@@ -49,6 +51,7 @@ class Assembler {
     std::optional<std::int64_t> throttle_count_;
     std::optional<PowerSupply> power_;  ///< last known
     TimePoint power_at_{};
+    bool has_battery_ = false;  ///< one was seen, and not taken out
 };
 
 }  // namespace ollama_proxy::monitors

@@ -30,8 +30,10 @@ bool EnergyMeter::works() const {
 }
 
 void EnergyMeter::take(const TapReading& reading, TimePoint now) {
-    const auto joules = before_ ? joules_between(*tap_, *before_, reading) : std::nullopt;
+    const auto joules =
+        before_ ? joules_between(*tap_, *before_, reading, now - before_at_) : std::nullopt;
     before_ = reading;
+    before_at_ = now;
     std::lock_guard lock(mutex_);
     counts_ = !reading.counters.empty();
     if (counts_) {

@@ -36,6 +36,7 @@ class EnergyMeter {
   private:
     const std::optional<EnergyTap> tap_;
     std::optional<TapReading> before_;
+    TimePoint before_at_{};
 
     mutable std::mutex mutex_;  ///< held for a few instructions
     EnergyShare share_;

@@ -86,12 +86,12 @@ std::optional<TapReading> read_tap(FileReader& sysfs, const EnergyTap& tap) {
 }
 
 std::optional<double> joules_between(const EnergyTap& tap, const TapReading& before,
-                                     const TapReading& now) {
+                                     const TapReading& now, Clock::duration time) {
     if (before.counters.size() != now.counters.size() || now.counters.empty()) return std::nullopt;
     double sum = 0;
     for (std::size_t i = 0; i < now.counters.size(); ++i) {
         const double wraps_at = i < tap.counters.size() ? tap.counters[i].wraps_at : 0;
-        const auto joules = counted_joules(before.counters[i], now.counters[i], wraps_at);
+        const auto joules = counted_joules(before.counters[i], now.counters[i], wraps_at, time);
         if (!joules) return std::nullopt;
         sum += *joules;
     }

@@ -34,8 +34,8 @@ struct TapReading {
 /// Absent: not now.
 [[nodiscard]] std::optional<TapReading> read_tap(FileReader& sysfs, const EnergyTap& tap);
 
-/// Joules between two readings of a tap's counters.
+/// Joules between two readings of a tap's counters, `time` apart.
 [[nodiscard]] std::optional<double> joules_between(const EnergyTap& tap, const TapReading& before,
-                                                   const TapReading& now);
+                                                   const TapReading& now, Clock::duration time);
 
 }  // namespace ollama_proxy::monitors

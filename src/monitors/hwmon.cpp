@@ -12,7 +12,6 @@ namespace {
 constexpr double kPwmFull = 255;
 /// No fan turns faster; what says so is a reading error.
 constexpr double kFastestFan = 30'000;
-constexpr double kMostWatts = 5'000;
 
 /// "temp" and "temp12_input" -> "12"; empty when `file` is not such a one.
 std::string number_of(std::string_view file, std::string_view what, std::string_view attribute) {
@@ -153,7 +152,7 @@ std::vector<Part> find_chips(FileReader& sysfs, const std::vector<std::string>& 
         Part part;
         part.hwmon = name;
         const std::string device = sysfs.link_name(dir + "/device");
-        if (is_pci_address(device)) part.pci = device;
+        (is_pci_address(device) ? part.pci : part.place) = device;
         part.asleep = is_asleep(sysfs, dir + "/device");
         if (part.asleep) {
             part.driver = sysfs.link_name(dir + "/device/driver");

@@ -2,9 +2,16 @@
 
 #include "monitors/sysfs.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace ollama_proxy::monitors {
+namespace {
+
+/// The clock is read after the counter, so two readings may lie further apart than their times say.
+constexpr std::chrono::duration<double> kShortest{0.25};
+
+}  // namespace
 
 RaplFacts find_rapl(FileReader& sysfs) {
     RaplFacts out;
@@ -32,10 +39,16 @@ RaplFacts find_rapl(FileReader& sysfs) {
     return out;
 }
 
-std::optional<double> counted_joules(double before, double now, double wraps_at) {
-    if (now >= before) return now - before;
-    if (wraps_at <= 0 || before > wraps_at) return std::nullopt;
-    return wraps_at - before + now;
+std::optional<double> counted_joules(double before, double now, double wraps_at,
+                                     Clock::duration time) {
+    double joules = now - before;
+    if (joules < 0) {
+        if (wraps_at <= 0 || before > wraps_at) return std::nullopt;
+        joules += wraps_at;
+    }
+    const std::chrono::duration<double> passed = time;
+    if (joules > kMostWatts * std::max(passed, kShortest).count()) return std::nullopt;
+    return joules;
 }
 
 }  // namespace ollama_proxy::monitors

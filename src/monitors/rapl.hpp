@@ -22,8 +22,10 @@ struct RaplFacts {
 
 [[nodiscard]] RaplFacts find_rapl(FileReader& sysfs);
 
-/// What was drawn between two readings of a counter; it may have started again at 0 once.
-/// Absent when it went backwards without a known end.
-[[nodiscard]] std::optional<double> counted_joules(double before, double now, double wraps_at);
+/// What was drawn in the `time` between two readings of a counter; it may have wrapped once. Absent
+/// when it went backwards without a known end, or when nothing draws that much: a counter that lost
+/// its value in suspend looks as if it had wrapped.
+[[nodiscard]] std::optional<double> counted_joules(double before, double now, double wraps_at,
+                                                   Clock::duration time);
 
 }  // namespace ollama_proxy::monitors

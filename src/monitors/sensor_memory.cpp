@@ -31,48 +31,60 @@ void add_lost(std::vector<Facts>& now, const std::vector<Facts>& before) {
     }
 }
 
+/// Chips that share their driver's name say where they are. A zone's label does so already.
+void tell_apart(std::vector<Part>& parts) {
+    std::map<std::string, int> bearers;
+    for (const Part& part : parts) ++bearers[part.name()];
+    for (Part& part : parts) {
+        part.one_of_several = part.zone.empty() && !part.place.empty() && bearers[part.name()] > 1;
+    }
+}
+
 }  // namespace
 
 void SensorMemory::complete(std::vector<Part>& parts, TimePoint now) {
     for (Part& part : parts) {
         // asleep it may not even tell its driver
         if (part.asleep && part.driver.empty()) {
-            for (const auto& [name, known] : parts_) {
+            for (const auto& [key, known] : parts_) {
                 if (!part.pci.empty() && known.part.pci == part.pci)
                     part.driver = known.part.driver;
             }
         }
-        const auto seen = parts_.find(part.name());
+        const auto seen = parts_.find(part.key());
         if (seen != parts_.end() && !part.asleep) {
             add_lost(part.temperatures, seen->second.part.temperatures);
             add_lost(part.fans, seen->second.part.fans);
             part.first_is_main = part.first_is_main && seen->second.part.first_is_main;
         }
-        parts_[part.name()] = {emptied(part), now};
+        parts_[part.key()] = {emptied(part), now};
     }
     std::erase_if(parts_, [&](const auto& entry) { return now - entry.second.at > kForget; });
     std::erase_if(values_, [&](const auto& entry) { return now - entry.second.at > kForget; });
-    for (const auto& [name, seen] : parts_) {
+    for (const auto& [key, seen] : parts_) {
         if (seen.at == now) continue;
         Part lost = seen.part;
         lost.asleep = false;
         parts.push_back(std::move(lost));
     }
+    tell_apart(parts);
 }
 
-Sensor SensorMemory::recall(const std::string& name, SensorKind kind, std::optional<double> value,
-                            std::optional<double>& extra, Clock::duration keep, TimePoint now) {
+Sensor SensorMemory::recall(const Part& part, const std::string& label, SensorKind kind,
+                            std::optional<double> value, std::optional<double>& extra,
+                            Clock::duration keep, TimePoint now) {
     Sensor sensor;
-    sensor.name = name;
+    sensor.name = part.name() + " " + label;
+    const std::string key = part.key() + " " + label;
     sensor.kind = kind;
     if (value) {
-        values_[name] = {value, extra, now};
+        values_[key] = {value, extra, now};
         sensor.value = value;
         sensor.state = SensorState::ok;
         sensor.read_at = now;
         return sensor;
     }
-    const auto last = values_.find(name);
+    const auto last = values_.find(key);
     if (last == values_.end() || now - last->second.at > keep) return sensor;
     sensor.value = last->second.value;
     extra = last->second.extra;
@@ -95,8 +107,8 @@ PartHeat SensorMemory::take(const Part& part, Clock::duration keep, TimePoint no
     for (std::size_t i = 0; i < part.temperatures.size(); ++i) {
         const TemperatureFacts& facts = part.temperatures[i];
         auto crit = facts.crit;
-        Sensor sensor = recall(part.name() + " " + facts.label, SensorKind::temperature,
-                               facts.celsius, crit, keep, now);
+        Sensor sensor =
+            recall(part, facts.label, SensorKind::temperature, facts.celsius, crit, keep, now);
         const bool counts = part.first_is_main
                                 ? i == 0
                                 : sensor.value && (!heat.celsius || *sensor.value > *heat.celsius);
@@ -114,16 +126,14 @@ PartHeat SensorMemory::take(const Part& part, Clock::duration keep, TimePoint no
             raise_to(heat.fan_percent, percent);
             continue;
         }
-        Sensor sensor =
-            recall(part.name() + " " + facts.label, SensorKind::fan, facts.rpm, percent, keep, now);
+        Sensor sensor = recall(part, facts.label, SensorKind::fan, facts.rpm, percent, keep, now);
         raise_to(heat.fan_rpm, sensor.value);
         if (sensor.value) raise_to(heat.fan_percent, percent);
         out.push_back(std::move(sensor));
     }
-    if (part.watts || !part.watts_path.empty() || values_.contains(part.name() + " power")) {
+    if (part.watts || !part.watts_path.empty() || values_.contains(part.key() + " power")) {
         std::optional<double> none;
-        out.push_back(
-            recall(part.name() + " power", SensorKind::power, part.watts, none, keep, now));
+        out.push_back(recall(part, "power", SensorKind::power, part.watts, none, keep, now));
     }
     return heat;
 }

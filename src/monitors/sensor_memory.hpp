@@ -24,7 +24,8 @@ struct PartHeat {
 class SensorMemory {
   public:
     /// Adds the parts that were there and are gone, empty, and to parts that lost a sensor that
-    /// sensor, without a value. Forgets what has not been seen for 10 minutes.
+    /// sensor, without a value. Parts of the same name are told apart. Forgets what has not been
+    /// seen for 10 minutes.
     void complete(std::vector<Part>& parts, TimePoint now);
 
     /// Takes in what `part` tells now, appends its sensors to `out`, and sums it up. Values older
@@ -41,11 +42,12 @@ class SensorMemory {
         Part part;
         TimePoint at{};
     };
-    Sensor recall(const std::string& name, SensorKind kind, std::optional<double> value,
-                  std::optional<double>& extra, Clock::duration keep, TimePoint now);
+    Sensor recall(const Part& part, const std::string& label, SensorKind kind,
+                  std::optional<double> value, std::optional<double>& extra, Clock::duration keep,
+                  TimePoint now);
 
-    std::map<std::string, Remembered> values_;
-    std::map<std::string, Seen> parts_;
+    std::map<std::string, Remembered> values_;  ///< by the part's key and the label
+    std::map<std::string, Seen> parts_;         ///< by key
 };
 
 }  // namespace ollama_proxy::monitors

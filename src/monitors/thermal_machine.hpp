@@ -27,7 +27,7 @@ struct HeatLimits {
 
 /// One part's heat in one reading.
 struct HeatInput {
-    std::string part;
+    std::string part;  ///< its key: each has a row of readings of its own
     std::optional<double> celsius;
     bool fresh =
         true;  ///< false: an earlier value, which neither counts as a reading nor as rising

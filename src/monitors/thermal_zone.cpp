@@ -56,6 +56,8 @@ std::vector<Part> find_zones(FileReader& sysfs, bool processor_known,
         if (!is_named && !is_processor && !is_board) continue;
         Part part = read_zone(sysfs, name, std::move(type));
         part.kind = is_processor ? Part::Kind::cpu : Part::Kind::named;
+        // of the board's, whichever is the hottest stands for one and the same processor
+        if (is_processor || is_named) part.place = name;
         found = found || is_processor;
         (is_board && !is_named ? board : out).push_back(std::move(part));
     }

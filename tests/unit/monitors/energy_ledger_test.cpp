@@ -80,7 +80,20 @@ TEST(EnergyTap, ReadsACounterOverItsEnd) {
     const auto before = read_tap(bench.tree, tap);
     bench.tree.set("class/powercap/intel-rapl:0/energy_uj", "5000000");
     const auto now = read_tap(bench.tree, tap);
-    EXPECT_NEAR(joules_between(tap, *before, *now).value(), 5.00085, 1e-6);
+    EXPECT_NEAR(joules_between(tap, *before, *now, 250ms).value(), 5.00085, 1e-6);
+}
+
+TEST(EnergyTap, ACounterThatStartedAnewInSuspendHasNotWrapped) {
+    constexpr double kEnd = 262'143;
+    EXPECT_FALSE(counted_joules(100'000, 0.01, kEnd, 250ms));
+    EXPECT_FALSE(counted_joules(100'000, 0.01, kEnd, 30s));
+    EXPECT_FALSE(counted_joules(0.01, 100'000, kEnd, 250ms));  // nor has anything drawn that much
+    EXPECT_FALSE(counted_joules(100'000, 0.01, 0, 250ms));
+}
+
+TEST(EnergyTap, ReadingsThatAreCloseTogetherCount) {
+    EXPECT_NEAR(counted_joules(1000, 1025, 262'143, 1ms).value(), 25, 1e-9);
+    EXPECT_NEAR(counted_joules(262'140, 22, 262'143, 0ms).value(), 25, 1e-9);
 }
 
 TEST(EnergyTap, OfASuspendedDeviceNothingIsRead) {
@@ -112,6 +125,22 @@ TEST(EnergyLedger, SaysWhereTheNumberComesFrom) {
     EXPECT_EQ(energy->source, EnergySource::rapl);
     EXPECT_NEAR(energy->joules_per_token.value(), 2.5, 0.05);
     EXPECT_TRUE(bench.impl->working().empty());
+}
+
+TEST(EnergyLedger, ACounterThatStartedAnewIsTheNewBaseAndCostsNobodyAnything) {
+    Bench bench(test::intel_laptop());
+    const TimePoint start{1000s};
+    auto work = bench.ledger.begin("cpu", start);
+    const auto meters = bench.impl->working();
+    ASSERT_EQ(meters.size(), 1U);
+    meters[0]->take({{100'000.0}, {}}, start);
+    meters[0]->take({{100'025.0}, {}}, start + 250ms);
+    meters[0]->take({{0.01}, {}}, start + 500ms);  // taken as 100 W still
+    meters[0]->take({{50.01}, {}}, start + 750ms);
+    const auto charge = work.finish(10, start + 750ms);
+    ASSERT_TRUE(charge);
+    EXPECT_NEAR(charge->joules, 25 + 25 + 50, 1e-6);
+    EXPECT_NEAR(bench.ledger.of("cpu")->joules_per_token.value(), 10, 1e-6);
 }
 
 TEST(EnergyLedger, WithoutACounterItIsTheConfiguredWatts) {

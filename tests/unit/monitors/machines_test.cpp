@@ -4,6 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
+#include <utility>
+#include <vector>
+
 namespace ollama_proxy::monitors {
 namespace {
 
@@ -143,6 +148,81 @@ TEST(IntelLaptop, CountersThatGrowMarkTheProcessorAsThrottled) {
     EXPECT_FALSE(machine.look().find("cpu")->throttled);
 }
 
+TEST(IntelLaptop, ACounterThatStartedAnewTellsNothingAndIsTheNewBase) {
+    const std::string counter = "class/powercap/intel-rapl:0/energy_uj";
+    Machine machine(test::intel_laptop());
+    machine.tree.set(counter, "100000000000");
+    (void)machine.look();
+    machine.tree.set(counter, "10000000");  // or 162 kJ in 5 s, had it wrapped
+    EXPECT_FALSE(draw(machine.look(), "package-0"));
+    machine.tree.set(counter, "70000000");
+    EXPECT_NEAR(draw(machine.look(), "package-0").value(), 12, 1e-9);
+}
+
+TEST(TwoSockets, HeatInEitherBecomesCriticalAndNothingIsToldTwice) {
+    const std::string heat = "/temp1_input";
+    for (const char* hot : {"class/hwmon/hwmon4", "class/hwmon/hwmon6"}) {
+        test::MachineTree tree = test::intel_laptop();
+        tree.set("devices/platform/coretemp.0/hwmon/hwmon4/temp1_input", "60000");
+        tree.add_chip("hwmon6", "devices/platform/coretemp.1",
+                      {{"name", "coretemp"},
+                       {"temp1_label", "Package id 1"},
+                       {"temp1_input", "60000"},
+                       {"temp1_crit", "100000"}});
+        Machine machine(std::move(tree));
+        EXPECT_EQ(machine.look().thermal.state, ThermalState::normal) << hot;
+        EXPECT_EQ(machine.look().thermal.state, ThermalState::normal) << hot;
+        machine.tree.set(hot + heat, "99000");
+        (void)machine.look();
+        (void)machine.look();
+        const SystemSnapshot snapshot = machine.look();
+        EXPECT_EQ(snapshot.thermal.state, ThermalState::critical) << hot;
+        EXPECT_EQ(snapshot.cpu_temperature_c, 99);
+        EXPECT_EQ(snapshot.find("cpu")->temperature_c, 99);
+        for (const char* name : {"coretemp.0 Package id 0", "coretemp.1 Package id 1"}) {
+            ASSERT_TRUE(sensor(snapshot, name)) << name;
+            EXPECT_EQ(sensor(snapshot, name)->state, SensorState::ok) << name;
+        }
+        const auto of_a_package = [](const Sensor& one) {
+            return one.name.find("Package") != std::string::npos;
+        };
+        EXPECT_EQ(std::ranges::count_if(snapshot.sensors, of_a_package), 2);
+    }
+}
+
+TEST(TwoSockets, KeepTheirNamesWhileOneIsOutOfSight) {
+    test::MachineTree tree = test::intel_laptop();
+    tree.add_chip(
+        "hwmon6", "devices/platform/coretemp.1",
+        {{"name", "coretemp"}, {"temp1_label", "Package id 1"}, {"temp1_input", "60000"}});
+    Machine machine(std::move(tree));
+    (void)machine.look();
+    machine.tree.remove("class/hwmon/hwmon6");
+    const SystemSnapshot snapshot = machine.look();
+    ASSERT_TRUE(sensor(snapshot, "coretemp.0 Package id 0"));
+    ASSERT_TRUE(sensor(snapshot, "coretemp.1 Package id 1"));
+    EXPECT_EQ(sensor(snapshot, "coretemp.1 Package id 1")->state, SensorState::stale);
+}
+
+TEST(TwoSockets, OfWhichOnlyTheZonesAreKnownAreJudgedEachForItself) {
+    test::MachineTree tree;
+    for (const char* zone : {"thermal_zone0", "thermal_zone1"}) {
+        tree.add(std::string("class/thermal/") + zone, {{"type", "x86_pkg_temp"},
+                                                        {"temp", "60000"},
+                                                        {"trip_point_0_type", "critical"},
+                                                        {"trip_point_0_temp", "100000"}});
+    }
+    Machine machine(std::move(tree));
+    machine.tree.set("class/thermal/thermal_zone0/temp", "99000");
+    (void)machine.look();
+    (void)machine.look();
+    const SystemSnapshot snapshot = machine.look();
+    EXPECT_EQ(snapshot.thermal.state, ThermalState::critical);
+    EXPECT_EQ(snapshot.sensors.size(), 2U);
+    EXPECT_TRUE(sensor(snapshot, "x86_pkg_temp thermal_zone0"));
+    EXPECT_TRUE(sensor(snapshot, "x86_pkg_temp thermal_zone1"));
+}
+
 TEST(AmdLaptop, TellsTheTwoGpusApart) {
     Machine machine(test::amd_laptop());
     const SystemSnapshot snapshot = machine.look();
@@ -199,6 +279,25 @@ TEST(AcpiOnly, TheHottestOfItsZonesStandsForTheProcessor) {
     // one that speaks for the processor counts before them
     tree.add("class/thermal/thermal_zone3", {{"type", "soc-thermal"}, {"temp", "44000"}});
     EXPECT_EQ(Machine(tree).look().cpu_temperature_c, 44);
+}
+
+TEST(AcpiOnly, HeatThatMovesFromZoneToZoneIsOneRowOfReadings) {
+    test::MachineTree tree;
+    for (const char* zone : {"thermal_zone0", "thermal_zone1"}) {
+        tree.add(std::string("class/thermal/") + zone, {{"type", "acpitz"},
+                                                        {"temp", "50000"},
+                                                        {"trip_point_0_type", "critical"},
+                                                        {"trip_point_0_temp", "100000"}});
+    }
+    Machine machine(std::move(tree));
+    SystemSnapshot snapshot;
+    for (const auto& [first, second] :
+         {std::pair("99000", "50000"), {"50000", "99000"}, {"99000", "50000"}}) {
+        machine.tree.set("class/thermal/thermal_zone0/temp", first);
+        machine.tree.set("class/thermal/thermal_zone1/temp", second);
+        snapshot = machine.look();
+    }
+    EXPECT_EQ(snapshot.thermal.state, ThermalState::critical);
 }
 
 TEST(IntelArc, WithoutAFirstCounterItsSecondIsTaken) {
@@ -305,8 +404,81 @@ TEST(BrokenSensor, WhenNothingCanBeReadEverythingIsStaleThenUnknown) {
     for (const Sensor& one : snapshot.sensors) EXPECT_NE(one.state, SensorState::ok) << one.name;
     for (int i = 0; i < 3; ++i) snapshot = machine.look_in_vain();
     EXPECT_FALSE(snapshot.cpu_temperature_c);
-    EXPECT_FALSE(snapshot.power.battery);
+    ASSERT_TRUE(snapshot.power.battery);  // or it would count as mains
+    EXPECT_FALSE(snapshot.power.battery->level);
     EXPECT_FALSE(snapshot.power.on_battery);
+}
+
+TEST(LostBattery, IsKeptForAWhileAndNeverCountsAsMains) {
+    const std::string battery = "class/power_supply/BAT0";
+    const std::vector<std::function<void(FakeTree&)>> ways{
+        [&](FakeTree& tree) { tree.remove(battery); },
+        [&](FakeTree& tree) { tree.fail(battery + "/type", EIO); },
+        [&](FakeTree& tree) { tree.set(battery + "/present", "0"); },
+    };
+    for (const auto& vanishes : ways) {
+        Machine machine(test::intel_laptop());
+        (void)machine.look();
+        vanishes(machine.tree);
+        SystemSnapshot snapshot;
+        for (int i = 0; i < 3; ++i) {
+            snapshot = machine.look();
+            EXPECT_EQ(snapshot.power.on_battery, true);
+            ASSERT_TRUE(snapshot.power.battery);
+            EXPECT_EQ(snapshot.power.battery->level, 42);
+            EXPECT_FALSE(draw(snapshot, "battery"));  // not read
+        }
+        for (int i = 0; i < 100; ++i) snapshot = machine.look();
+        EXPECT_EQ(snapshot.power.on_battery, true);  // the adapter says so
+        ASSERT_TRUE(snapshot.power.battery);
+        EXPECT_FALSE(snapshot.power.battery->level);
+        machine.tree = FakeTree(test::intel_laptop());
+        EXPECT_EQ(machine.look().power.battery->level, 42);
+    }
+}
+
+TEST(LostBattery, OfAMachineWithoutAnAdapterIsKeptAndThenUnknown) {
+    Machine machine(test::intel_laptop());
+    machine.tree.remove("class/power_supply/AC");
+    (void)machine.look();
+    machine.tree.remove("class/power_supply");
+    EXPECT_EQ(machine.look().power.on_battery, true);
+    SystemSnapshot snapshot;
+    for (int i = 0; i < 3; ++i) snapshot = machine.look();
+    EXPECT_FALSE(snapshot.power.on_battery);
+    ASSERT_TRUE(snapshot.power.battery);
+    EXPECT_FALSE(snapshot.power.battery->level);
+}
+
+TEST(LostBattery, OfAMachineThatIsUnpluggedMeanwhileIsInUse) {
+    Machine machine(test::intel_laptop());
+    machine.tree.set("class/power_supply/AC/online", "1");
+    EXPECT_EQ(machine.look().power.on_battery, false);
+    machine.tree.remove("class/power_supply/BAT0");
+    machine.tree.set("class/power_supply/AC/online", "0");
+    // the two happen between readings, so nothing said that it was taken out
+    const SystemSnapshot snapshot = machine.look();
+    EXPECT_EQ(snapshot.power.on_battery, true);
+    EXPECT_EQ(snapshot.power.battery->level, 42);
+}
+
+TEST(RemovedBattery, IsGoneAtOnceWhereTheAdapterIsOnline) {
+    Machine machine(test::intel_laptop());
+    (void)machine.look();
+    machine.tree.remove("class/power_supply/BAT0");
+    machine.tree.set("class/power_supply/AC/online", "1");
+    SystemSnapshot snapshot = machine.look();
+    EXPECT_FALSE(snapshot.power.battery);
+    EXPECT_EQ(snapshot.power.on_battery, false);
+    machine.tree.fail("class/power_supply/AC/online", EIO);
+    snapshot = machine.look();
+    EXPECT_FALSE(snapshot.power.battery);  // and stays gone
+}
+
+TEST(NoBattery, AnAdapterThatSaysItIsOfflineIsNotBelieved) {
+    Machine machine(test::desktop());
+    machine.tree.add("class/power_supply/AC", {{"type", "Mains"}, {"online", "0"}});
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(machine.look().power.on_battery, false);
 }
 
 TEST(NamedDevice, IsFoundByEachOfItsNames) {
