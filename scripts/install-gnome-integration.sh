@@ -55,7 +55,7 @@ did() {
     if $dry_run; then echo "would $2 $3"; else echo "$1 $3"; fi
 }
 
-# put TARGET: installs what it reads, unless it is there already.
+# put TARGET: installs what it reads, unless it is there already. Not behind a pipe: a subshell's count is lost.
 put() {
     local target=$1
     cat >"$scratch/file"
@@ -152,11 +152,13 @@ systemd=$(systemctl --version 2>/dev/null | grep -oE -m 1 '[0-9]+' | head -n 1 |
 reload=''
 [[ $type = notify ]] || reload='/^ExecReload=/d' # systemd sends the signal itself then
 sed -e "s|@CMAKE_INSTALL_FULL_BINDIR@/ollama-proxy|$binary|" -e "s|^Type=notify$|Type=$type|" -e "$reload" \
-    "$root/systemd/$app.service.in" | put "$data/systemd/user/$app.service"
+    "$root/systemd/$app.service.in" >"$scratch/unit"
+put "$data/systemd/user/$app.service" <"$scratch/unit"
 put "$data/systemd/user/$app.socket" <"$root/systemd/$app.socket"
 for service in "${services[@]}"; do
     sed -e "s|@name@|ie.fio.OllamaProxy.$service|" -e "s|@CMAKE_INSTALL_FULL_BINDIR@/ollama-proxy|$binary|" \
-        "$root/systemd/dbus-activation.service.in" | put "$data/dbus-1/services/ie.fio.OllamaProxy.$service.service"
+        "$root/systemd/dbus-activation.service.in" >"$scratch/unit"
+    put "$data/dbus-1/services/ie.fio.OllamaProxy.$service.service" <"$scratch/unit"
 done
 if ((changes == 0)); then
     echo "everything is installed already, for GNOME Shell $shell"

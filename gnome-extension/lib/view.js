@@ -21,7 +21,7 @@ const HEAT = new Map(Object.entries({
   elevated: {title: _ => _('warm'), style: 'ollama-proxy-elevated'},
   high: {title: _ => _('hot'), style: 'ollama-proxy-high'},
   critical: {title: _ => _('critically hot'), style: 'ollama-proxy-critical'},
-  fan_stopped: {title: _ => _('fan stands still'), style: 'ollama-proxy-critical'},
+  'fan-stopped': {title: _ => _('fan stands still'), style: 'ollama-proxy-critical'},
   normal: {title: _ => _('normal'), style: ''},
 }));
 

@@ -134,6 +134,16 @@ class Home(unittest.TestCase):
         self.assertIn("\nType=notify-reload\n", self.text("systemd/user/ie.fio.ollamaproxy.service"))
         self.assertNotIn("ExecReload", self.text("systemd/user/ie.fio.ollamaproxy.service"))
 
+    def test_changed_units_are_told_to_systemd(self):
+        calls = self.home.parent / "calls"
+        self.tool("systemctl", f'[[ $1 == --version ]] && echo "systemd 252 (252.39)"; echo "$*" >>"{calls}"')
+        self.install()
+        calls.unlink()
+        other = self.tools / "ollama-proxy"
+        other.symlink_to("/bin/true")
+        self.assertNotIn("installed already", self.run_script("--binary", str(other)))
+        self.assertIn("--user daemon-reload", calls.read_text(encoding="utf-8"))
+
     def test_what_cannot_work_is_refused_with_a_remedy(self):
         self.assertIn("--binary", self.run_script("--binary", "/nowhere/ollama-proxy", good=False))
         self.assertIn("without sudo", self.run_script(good=False, SUDO_USER="somebody"))

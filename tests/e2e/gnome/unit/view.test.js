@@ -66,6 +66,8 @@ test('Heat and power are one line', () => {
   equal(View.machineText(HERE, [UNKNOWN, NPU], _), 'Heat: normal · 51 °C · on battery, 42 %');
   equal(View.machineText({...HERE, heat: 'critical', onBattery: false, battery: -1}, [], _),
     'Heat: critically hot · plugged in');
+  equal(View.machineText({...HERE, heat: 'fan-stopped', onBattery: false, battery: -1}, [], _),
+    'Heat: fan stands still · plugged in');
   equal(View.machineText({...HERE, heat: 'unknown', onBattery: null}, [UNKNOWN], _), '');
   equal(View.machineText({...HERE, heat: 'toString', onBattery: null}, [], _), '');
 });
