@@ -55,6 +55,10 @@ std::map<std::string, sdbus::Variant> details_of(const BackendView& b) {
     return out;
 }
 
+/// What the probes say, whose changes are heard of. That it is left alone for a moment (its circuit,
+/// a 429) is not told: nothing would tell that this is over.
+bool is_up(const BackendView& b) { return b.state == "healthy"; }
+
 const BackendView& find(const router::StatusView& view, const std::string& id) {
     const auto found = std::ranges::find(view.backends, id, &BackendView::id);
     if (found != view.backends.end()) return *found;
@@ -114,7 +118,7 @@ InterfaceSpec BackendsService::spec() {
 BackendsService::KnownBackends BackendsService::known_now() const {
     KnownBackends out;
     const auto view = router_.view();
-    for (const BackendView& b : view->backends) out[b.id] = {b.name, b.healthy};
+    for (const BackendView& b : view->backends) out[b.id] = {b.name, is_up(b)};
     return out;
 }
 
@@ -122,12 +126,12 @@ void BackendsService::tell() {
     const auto view = router_.view();
     KnownBackends now;
     for (const BackendView& b : view->backends) {
-        now[b.id] = {b.name, b.healthy};
+        now[b.id] = {b.name, is_up(b)};
         const auto before = told_.find(b.id);
         if (before == told_.end()) {
             object_.emit("BackendAdded", b.id, b.name);
-        } else if (before->second.healthy != b.healthy) {
-            object_.emit("BackendHealthChanged", b.id, b.healthy, b.reason);
+        } else if (before->second.healthy != is_up(b)) {
+            object_.emit("BackendHealthChanged", b.id, is_up(b), b.reason);
         }
     }
     for (const auto& [id, known] : told_) {

@@ -119,6 +119,7 @@ class Backend:
     def __init__(self):
         self.hold = threading.Event()
         self.hold.set()
+        self.busy = False  # answers 429
         self.asked = 0  # requests of clients
         self.probes = 0
         self.connections = 0  # open ones
@@ -138,9 +139,11 @@ class Backend:
                 owner.closed += 1
                 super().finish()
 
-            def answer(self, body):
+            def answer(self, body, status=200):
                 data = json.dumps(body).encode()
-                self.send_response(200)
+                self.send_response(status)
+                if status == 429:
+                    self.send_header("Retry-After", "60")
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -154,6 +157,9 @@ class Backend:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 owner.asked += 1
                 owner.hold.wait(PATIENCE_S)
+                if owner.busy:
+                    self.answer({"error": "busy"}, 429)
+                    return
                 self.answer({"model": "m", "message": {"role": "assistant", "content": "hi"}, "done": True})
 
             def log_message(self, *_):

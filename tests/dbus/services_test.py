@@ -4,6 +4,7 @@ import math
 import shutil
 import subprocess
 import unittest
+import urllib.error
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -175,10 +176,29 @@ class Services(Desk):
                     "health": {"interval_ms": 100, "idle_interval_ms": 100, "unhealthy_threshold": 1}}, ())
         backends = self.part(self.connection, "Backends")
         eventually(lambda: backends.GetBackendHealth("a"), "healthy")
-        eventually(lambda: ("a", True, "") in self.heard("BackendHealthChanged") or not self.signals, "first verdict")
+        probes = backend.probes  # told already, or known as healthy before anything could be told
+        eventually(lambda: ("a", True, "") in self.heard("BackendHealthChanged") or backend.probes > probes + 6,
+                   "first verdict")
         backend.stop()
         eventually(lambda: any(a[:2] == ("a", False) and a[2] for a in self.heard("BackendHealthChanged")), "down")
         self.assertFalse(backends.GetBackendHealth("a"))
+
+    def test_a_backend_that_is_busy_for_a_moment_is_not_told_as_unhealthy(self):
+        backend = Backend()
+        backend.busy = True
+
+        def with_backends(*ids):
+            return {"monitors": {"enabled": False}, "notifications": {"enabled": False},
+                    "backends": [{"id": one, "endpoint": f"http://127.0.0.1:{backend.port}"} for one in ids]}
+        daemon = self.start(with_backends("a"), ())
+        backends = self.part(self.connection, "Backends")
+        eventually(lambda: backends.GetBackendHealth("a"), "healthy")
+        with self.assertRaises(urllib.error.HTTPError):
+            daemon.post("/api/chat", {"model": "m", "messages": [], "stream": False})
+        self.assertFalse(backends.GetBackendHealth("a"))  # it gets nothing for a minute
+        daemon.configure(with_backends("a", "b"))
+        eventually(lambda: self.heard("BackendAdded"), "BackendAdded")  # told together with every health
+        self.assertEqual([told for told in self.heard("BackendHealthChanged") if told[:2] == ("a", False)], [])
 
     def test_without_sensors_everything_is_unknown(self):
         self.start()
