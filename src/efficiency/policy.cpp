@@ -76,6 +76,15 @@ double HardwareOrder::value_of(Hardware hardware) const {
     return 0;
 }
 
+bool HardwareOrder::contains(Hardware hardware) const {
+    return std::find(rank.begin(), rank.begin() + size, rank_key(hardware)) != rank.begin() + size;
+}
+
+bool HardwareOrder::contains_all_local() const {
+    constexpr std::array kLocal{Hardware::npu, Hardware::igpu, Hardware::nvidia, Hardware::cpu};
+    return std::ranges::all_of(kLocal, [this](Hardware one) { return contains(one); });
+}
+
 Policy builtin_policy(Mode effective) {
     const Mode mode = effective == Mode::automatic ? Mode::balanced : effective;
     const auto& row = *std::ranges::find(kModes, mode, &ModeRow::mode);

@@ -18,7 +18,7 @@ bool over_watts(const CandidateFacts& facts, double limit) {
 bool in_hardware_list(Hardware hardware, const efficiency::HardwareOrder& order) {
     if (order.contains(hardware)) return true;
     const bool unnamed = hardware == Hardware::unknown || hardware == Hardware::cloud;
-    return unnamed && order.size == order.rank.size();
+    return unnamed && order.contains_all_local();
 }
 
 bool is_unasked_cloud(const CandidateFacts& facts, bool cloud_open) {

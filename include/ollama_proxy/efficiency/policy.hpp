@@ -19,12 +19,14 @@ struct ModeWeights {
 
 /// Hardware from most to least wanted. `amd` ranks with `nvidia`.
 struct HardwareOrder {
-    std::array<config::Hardware, 4> rank{};
+    std::array<config::Hardware, 5> rank{};  ///< four that are in the machine, and the cloud
     std::size_t size = 0;
 
-    /// 1, 0.75, 0.5, 0.25 by position, 0 when not listed.
+    /// 1, 0.75, 0.5, 0.25, 0 by position, 0 when not listed.
     [[nodiscard]] double value_of(config::Hardware hardware) const;
-    [[nodiscard]] bool contains(config::Hardware hardware) const { return value_of(hardware) > 0; }
+    [[nodiscard]] bool contains(config::Hardware hardware) const;
+    /// Whether it leaves out nothing that is in a machine.
+    [[nodiscard]] bool contains_all_local() const;
 };
 
 /// What the efficiency mode in force asks of the router; one immutable value per change.

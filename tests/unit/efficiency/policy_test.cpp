@@ -98,13 +98,27 @@ TEST(HardwareOrder, RanksAmdWithNvidia) {
     }
 }
 
+TEST(HardwareOrder, HoldsFiveKindsAndTheLastIsStillListed) {
+    using enum Hardware;
+    config::Config config;
+    config.efficiency.modes[Mode::balanced].hardware = std::vector{cloud, npu, igpu, nvidia, cpu};
+    const HardwareOrder order = policy_of(Mode::balanced, config).order;
+    EXPECT_EQ(listed(order), (std::vector{cloud, npu, igpu, nvidia, cpu}));
+    EXPECT_EQ(order.value_of(cloud), 1);
+    EXPECT_EQ(order.value_of(cpu), 0);
+    EXPECT_TRUE(order.contains(cpu));
+    EXPECT_TRUE(order.contains_all_local());
+    config.efficiency.modes[Mode::balanced].hardware = std::vector{cloud, npu, igpu, nvidia};
+    EXPECT_FALSE(policy_of(Mode::balanced, config).order.contains_all_local());
+}
+
 TEST(HardwareOrder, KeepsEachKindOfAConfiguredListOnce) {
     using enum Hardware;
     config::Config config;
     config.efficiency.modes[Mode::balanced].hardware =
         std::vector{amd, nvidia, cpu, cpu, npu, igpu, cloud};
     const HardwareOrder order = policy_of(Mode::balanced, config).order;
-    EXPECT_EQ(listed(order), (std::vector{nvidia, cpu, npu, igpu}));
+    EXPECT_EQ(listed(order), (std::vector{nvidia, cpu, npu, igpu, cloud}));
     EXPECT_EQ(order.value_of(amd), 1);
 }
 
