@@ -44,7 +44,7 @@ void PriorityQueue::sit_down(Waiter& waiter, std::span<const Place> places) {
         seat.group = &group;
         seat.place = i;
         seat.beyond_limit = places[i].beyond_limit;
-        insert_by_ticket(group.levels[level], seat, ticket_of_seat);
+        insert_by_ticket(group.list_of(seat, level), seat, ticket_of_seat);
     }
 }
 
@@ -53,7 +53,8 @@ void PriorityQueue::stand_up(Waiter& waiter) {
     for (Seat& seat : waiter.seats) {
         Group& group = *seat.group;
         Line& line = *group.line;
-        group.levels[level].erase(group.levels[level].iterator_to(seat));
+        auto& list = group.list_of(seat, level);
+        list.erase(list.iterator_to(seat));
         --line.waiting[level];
         if (--group.size > 0) continue;
         line.groups.erase(line.groups.find(group.model));

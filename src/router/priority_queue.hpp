@@ -27,7 +27,15 @@ struct Group {
     Line* line = nullptr;
     std::size_t size = 0;
     Capacity capacity;  ///< the latest that somebody told
-    std::array<SeatList, kPriorities> levels;
+    /// Whom the mode's limit does not hold stands apart: else one that it holds is in the way.
+    struct Seats {
+        std::array<SeatList, kPriorities> held_by_limit;
+        std::array<SeatList, kPriorities> beyond_limit;
+    } seats;
+
+    [[nodiscard]] SeatList& list_of(const Seat& seat, std::size_t level) {
+        return (seat.beyond_limit ? seats.beyond_limit : seats.held_by_limit)[level];
+    }
 };
 
 /// Those who wait for one backend.
@@ -142,12 +150,12 @@ PriorityQueue::Choice PriorityQueue::next(std::string_view backend, TimePoint no
     std::size_t best_level = 0;
     const auto line = lines_.find(backend);
     if (line == lines_.end()) return best;
-    for (const auto& [model, group] : line->second.groups) {
+    const auto consider = [&](const queue_detail::Group& group, const auto& levels) {
         for (std::size_t level = 0; level < kPriorities; ++level) {
-            if (group.levels[level].empty()) continue;
+            if (levels[level].empty()) continue;
             // the oldest of a level is the one that was lifted most: who comes behind it never
             // may what it may not
-            const queue_detail::Seat& seat = group.levels[level].front();
+            const queue_detail::Seat& seat = levels[level].front();
             const std::size_t lifted = level_at(*seat.waiter, now);
             const auto before = [&](const Choice& other) {
                 return !other.waiter || seat.waiter->ticket < other.waiter->ticket;
@@ -164,6 +172,10 @@ PriorityQueue::Choice PriorityQueue::next(std::string_view backend, TimePoint no
             best = found;
             best_level = lifted;
         }
+    };
+    for (const auto& [model, group] : line->second.groups) {
+        consider(group, group.seats.held_by_limit);
+        consider(group, group.seats.beyond_limit);
     }
     if (!critical.waiter || best.waiter == critical.waiter) return best;
     if (line->second.critical_turn) {

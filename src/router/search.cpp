@@ -101,6 +101,7 @@ awaitable<Result<ResponseStream>> Search::run() {
         }
         observe_queue_wait(request_.hints.priority, (info_.queue_wait_ms - waited_before) / 1000);
         if (router_.sleep.is_closed()) continue;  // it fell asleep while this one waited
+        router_.activity->note();  // for one that waited while the machine slept, too
         const std::uint32_t index = order_[admitted->place];
         if (generation_->backends->backends[index]->is_retired()) {
             new_configuration_ = true;  // a reload took it away: its slot goes back unused

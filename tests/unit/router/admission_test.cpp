@@ -350,6 +350,24 @@ TEST_F(AdmissionTest, WhoIsNamedIsNotHeldBackByTheLimit) {
     EXPECT_TRUE(running.inside());
 }
 
+TEST_F(AdmissionTest, WhoIsNamedDoesNotWaitBehindOneThatTheLimitHoldsNorIsOvertaken) {
+    admission_.limit(2);
+    Place named = place("a", "m", 4);
+    named.beyond_limit = true;
+    Guest& first = guest({named});
+    std::array<Guest*, 3> running{&guest({named}), &guest({named}), &guest({named})};
+    Guest& held = guest({place("a", "m", 4)});  // the limit is passed
+    Guest& waiter = guest({named});             // and now there is no slot either
+    EXPECT_FALSE(held.result);
+    EXPECT_FALSE(waiter.result);
+    first.result.reset();
+    Guest& newcomer = guest({named});
+    EXPECT_TRUE(waiter.inside());
+    EXPECT_FALSE(held.result);
+    EXPECT_FALSE(newcomer.result);
+    for (Guest* one : running) EXPECT_TRUE(one->inside());
+}
+
 TEST_F(AdmissionTest, WithoutTheLimitThoseWhoWaitedComeInWhenAskedAgain) {
     admission_.limit(1);
     Guest& running = guest({place("a", "m", 4)});
