@@ -90,9 +90,12 @@ Daemon::Daemon(std::shared_ptr<const config::Config> config, Activation activati
 
 Daemon::~Daemon() { stop(Milliseconds(0)); }
 
-std::optional<Error> Daemon::start() {
+std::optional<Error> Daemon::listen() {
     if (auto error = impl_->server.listen(impl_->activation.http_sockets)) return error;
-    if (auto error = impl_->grpc.listen(impl_->activation.grpc_sockets)) return error;
+    return impl_->grpc.listen(impl_->activation.grpc_sockets);
+}
+
+void Daemon::start() {
     impl_->bus.start();
     impl_->workers.start();
     impl_->control_thread = std::thread([impl = impl_.get()] {
@@ -106,7 +109,6 @@ std::optional<Error> Daemon::start() {
         impl->grpc.start();
         impl->watchdog.start(impl->activation.watchdog);
     });
-    return std::nullopt;
 }
 
 std::vector<asio::ip::tcp::endpoint> Daemon::endpoints() const { return impl_->server.endpoints(); }

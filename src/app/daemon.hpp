@@ -24,11 +24,14 @@ class Daemon {
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
 
-    /// Listens and begins to serve. On an error (a port that cannot be had) nothing was started.
-    /// At most once.
-    [[nodiscard]] std::optional<Error> start();
+    /// Takes its addresses; who connects waits until `start()`. An error: a port that cannot be
+    /// had. At most once.
+    [[nodiscard]] std::optional<Error> listen();
 
-    /// Where it listens for HTTP, with the real ports; empty before `start()`.
+    /// Begins to serve, once `listen()` gave no error. At most once.
+    void start();
+
+    /// Where it listens for HTTP, with the real ports; empty before `listen()`.
     [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> endpoints() const;
 
     /// The same for gRPC; empty also where it is off or this build has none.

@@ -2,6 +2,7 @@
 
 #include "app/activation.hpp"
 #include "app/daemon.hpp"
+#include "app/exposure.hpp"
 #include "app/grpc_front_end.hpp"
 #include "app/load_configuration.hpp"
 #include "app/local_backends.hpp"
@@ -43,19 +44,6 @@ void raise_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-void warn_when_open_to_all(const config::Config& config,
-                           const std::vector<boost::asio::ip::tcp::endpoint>& endpoints) {
-    if (config.server.auth.enabled) return;
-    for (const auto& endpoint : endpoints) {
-        if (endpoint.address().is_loopback()) continue;
-        const std::string address = endpoint.address().to_string();
-        telemetry::log_warn(
-            "everybody who reaches this address may use and manage the models: no API keys are "
-            "asked for",
-            {{"address", address}});
-    }
-}
-
 /// The configuration as it can come into force.
 config::LoadResult complete(config::LoadResult loaded, LocalBackends& local) {
     if (!loaded) return loaded;
@@ -67,6 +55,20 @@ config::LoadResult complete(config::LoadResult loaded, LocalBackends& local) {
     return loaded;
 }
 
+std::vector<boost::asio::ip::tcp::endpoint> all_endpoints(const Daemon& daemon) {
+    auto all = daemon.endpoints();
+    const auto grpc = daemon.grpc_endpoints();
+    all.insert(all.end(), grpc.begin(), grpc.end());
+    return all;
+}
+
+int refuse(const config::LoadResult& loaded) {
+    for (const config::Problem& problem : loaded.problems) {
+        std::fprintf(stderr, "%s\n", problem.to_string().c_str());
+    }
+    return 1;
+}
+
 }  // namespace
 
 int serve(const Options& options, const config::Environment& environment) {
@@ -76,12 +78,7 @@ int serve(const Options& options, const config::Environment& environment) {
     // before it is read, so that no change is missed
     auto watch = again.config ? std::make_unique<FileWatch>(*again.config) : nullptr;
     config::LoadResult loaded = load_configuration(again, environment);
-    if (!loaded) {
-        for (const config::Problem& problem : loaded.problems) {
-            std::fprintf(stderr, "%s\n", problem.to_string().c_str());
-        }
-        return 1;
-    }
+    if (!loaded) return refuse(loaded);
     StopSignals signals;  // before every thread
     raise_descriptor_limit();
     const Logs logs(loaded.config->logging);
@@ -96,10 +93,14 @@ int serve(const Options& options, const config::Environment& environment) {
         return 1;
     }
     Daemon daemon(config, std::move(*activation));
-    if (const auto error = daemon.start()) {
+    if (const auto error = daemon.listen()) {
         std::fprintf(stderr, "ollama-proxy: %s\n", error->message.c_str());
         return 1;
     }
+    const auto listening = all_endpoints(daemon);
+    loaded = check_exposure(std::move(loaded), listening);
+    if (!loaded) return refuse(loaded);
+    daemon.start();
     const auto endpoints = daemon.endpoints();
     const std::string started = first_line(*config, endpoints, daemon.grpc_endpoints());
     std::printf("%s\n", started.c_str());
@@ -107,7 +108,6 @@ int serve(const Options& options, const config::Environment& environment) {
     notify_ready(started);
 
     for (const std::string& warning : loaded.warnings) telemetry::log_warn(warning);
-    warn_when_open_to_all(*config, endpoints);
     if (config->server.grpc_port && !GrpcFrontEnd::is_built_in()) {
         telemetry::log_warn("this build has no gRPC: server.grpc_port is not served");
     }
@@ -120,7 +120,11 @@ int serve(const Options& options, const config::Environment& environment) {
     std::atomic<Milliseconds> grace{config->server.shutdown_grace};
     int signal = 0;
     {
-        Reloader reloader({[&] { return complete(load_configuration(again, environment), local); },
+        Reloader reloader({[&] {
+                               return check_exposure(
+                                   complete(load_configuration(again, environment), local),
+                                   listening);
+                           },
                            [&](const std::shared_ptr<const config::Config>& now) {
                                daemon.reload(now);
                                telemetry::reconfigure_logging(now->logging);

@@ -137,7 +137,8 @@ class DaemonProcess {
             if (n <= 0) throw std::runtime_error("the daemon did not start: " + errors());
             line.append(some.data(), static_cast<std::size_t>(n));
         }
-        const std::uint16_t port = port_after("http://127.0.0.1:");
+        std::uint16_t port = port_after("http://127.0.0.1:");
+        if (port == 0) port = port_after("http://0.0.0.0:");
         if (port == 0) throw std::runtime_error("no port in: " + line);
         return port;
     }

@@ -49,7 +49,8 @@ TestDaemon::TestDaemon(config::Config config) {
     config_ = std::make_shared<const config::Config>(for_a_test(std::move(config), state_.path()));
     telemetry::reconfigure_logging(config_->logging);
     daemon_ = std::make_unique<app::Daemon>(config_);
-    if (const auto error = daemon_->start()) throw std::runtime_error(error->message);
+    if (const auto error = daemon_->listen()) throw std::runtime_error(error->message);
+    daemon_->start();
     port_ = daemon_->endpoints().at(0).port();
     const auto grpc = daemon_->grpc_endpoints();
     if (!grpc.empty()) grpc_port_ = grpc.front().port();
