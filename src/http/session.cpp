@@ -8,10 +8,12 @@
 #include "ollama_proxy/common/ascii.hpp"
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
 
 namespace ollama_proxy::http {
-using boost::asio::awaitable;
+namespace asio = boost::asio;
+using asio::awaitable;
 
 namespace {
 
@@ -44,20 +46,18 @@ awaitable<void> Session::run() {
             if (shared_->draining.load(std::memory_order_relaxed)) break;
         }
     } catch (const boost::system::system_error& error) {
-        // the one catch of a session: its coroutine was cancelled from outside, by shutting down
-        if (error.code() != boost::asio::error::operation_aborted) throw;
-        if (stream_open_) {
-            const std::string event = codec::error_event(
-                request_.dialect, make_error(Errc::shutting_down, "the proxy is shutting down"));
-            char size[24];
-            const int n = std::snprintf(size, sizeof size, "%zx\r\n", event.size());
-            downstream_.write_now(request_.minor_version == 1
-                                      ? std::string(size, static_cast<std::size_t>(n)) + event +
-                                            "\r\n"
-                                      : event);
+        // where a session ends whose coroutine was cancelled from outside, by shutting down
+        if (error.code() != asio::error::operation_aborted) throw;
+        cut_by_stop();
+        if (!last_words_) {
+            downstream_.close();
+            throw;
         }
-        downstream_.close();
-        throw;
+    }
+    if (last_words_) {
+        // the cancellation has done its work; who closes the socket afterwards ends the linger
+        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+        after = After::linger;
     }
     if (after == After::linger) {
         // who keeps the connection open after the last answer must not hold up the daemon's end
@@ -122,6 +122,7 @@ awaitable<Session::After> Session::refuse_head(const Error& error) {
     request_.keep_alive = false;
     common_ = {request_.request_id, {}};
     record_ = {};
+    in_hand_ = true;
     client_ = peer_address_;
     body_unread_ = true;
     note_error(error);
@@ -136,6 +137,7 @@ awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
     request_ = make_request(head, Clock::now());
     common_ = {request_.request_id, {}};
     record_ = {};
+    in_hand_ = true;
     stream_open_ = false;
     close_after_ = false;
     client_ = peer_address_;

@@ -28,7 +28,7 @@ class Session : public boost::intrusive::list_base_hook<
     ~Session();
 
     /// Serves until the connection ends. Cancelling (total) ends it; a stream that is running gets
-    /// an error event where one fits.
+    /// an error event where one fits, a request without an answer a 503.
     [[nodiscard]] boost::asio::awaitable<void> run();
 
     /// The daemon stops: an idle connection closes now, a WebSocket when its requests are done.
@@ -80,7 +80,7 @@ class Session : public boost::intrusive::list_base_hook<
     boost::asio::awaitable<After> serve_management(const codec::RequestHead& head, bool is_blob);
     boost::asio::awaitable<After> answer_with(
         boost::asio::awaitable<Result<router::ResponseStream>> source,
-        const router::RouteInfo& info, bool watched);
+        const router::RouteInfo& info);
     boost::asio::awaitable<After> relay(
         boost::asio::awaitable<Result<router::ResponseStream>> source,
         const router::RouteInfo& info);
@@ -111,7 +111,9 @@ class Session : public boost::intrusive::list_base_hook<
                                       const router::RouteInfo* info, std::string_view framing);
     [[nodiscard]] After after_reply() const;
     void note_error(const Error& error);
+    void note_first_byte();
     void finish_record();
+    void cut_by_stop(const router::RouteInfo* info = nullptr);
 
     std::shared_ptr<Shared> shared_;
     boost::asio::cancellation_signal& own_;         ///< cancels this session's coroutine
@@ -127,6 +129,8 @@ class Session : public boost::intrusive::list_base_hook<
     bool body_unread_ = false;  ///< bytes of the current request's body may still come
     bool stream_open_ = false;  ///< a stream is being sent and stands at a boundary
     bool close_after_ = false;  ///< this answer said `Connection: close`
+    bool in_hand_ = false;      ///< a request whose record is not finished
+    bool last_words_ = false;   ///< a request that was cut got a whole answer, which must arrive
     bool idle_ = true;
     WebSocketSession* websocket_ = nullptr;  ///< has the connection now
     telemetry::AccessRecord record_;

@@ -5,6 +5,9 @@
 #include "ollama_proxy/codec/stream_watcher.hpp"
 #include "ollama_proxy/runtime/until_disconnect.hpp"
 
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+
 #include <charconv>
 
 namespace ollama_proxy::http {
@@ -93,7 +96,7 @@ awaitable<Session::After> Session::serve_inference(const codec::RequestHead& hea
                         request.scan.keep_alive_zero && request.hints.target.empty();
     auto source = unload ? shared_->router.unload(request, context, info)
                          : shared_->router.route(request, context, info);
-    co_return co_await answer_with(std::move(source), info, true);
+    co_return co_await answer_with(std::move(source), info);
 }
 
 /// Refuses what did not get as far as a decision.
@@ -119,8 +122,7 @@ awaitable<Session::After> Session::serve_management(const codec::RequestHead& he
     downstream_.consume(head.size);
     ByteBudget::Lease lease;
     SessionUpload upload(*this);
-    const bool uploads = is_blob && request_.has_body();
-    if (uploads) {
+    if (is_blob && request_.has_body()) {
         request.upload = &upload;
     } else {
         auto error = co_await read_body(request.body, lease, false);
@@ -129,19 +131,21 @@ awaitable<Session::After> Session::serve_management(const codec::RequestHead& he
     const router::RequestContext context = request_context();
     router::RouteInfo info;
     auto source = shared_->router.forward(request, context, info);
-    // an upload reads the connection itself and so notices the client's leaving
-    co_return co_await answer_with(std::move(source), info, !uploads);
+    co_return co_await answer_with(std::move(source), info);
 }
 
 /// Relays what `source` gives, and cancels it when the client leaves.
 awaitable<Session::After> Session::answer_with(awaitable<Result<ResponseStream>> source,
-                                               const router::RouteInfo& info, bool watched) {
+                                               const router::RouteInfo& info) {
     auto relayed = relay(std::move(source), info);
     std::optional<After> after;
-    if (watched) {
+    try {
         after = co_await runtime::until_disconnect(downstream_.watch(), own_, std::move(relayed));
-    } else {
-        after = co_await std::move(relayed);
+    } catch (const boost::system::system_error& error) {
+        // only here it is known where the request was
+        note_route(record_, info);
+        if (error.code() == boost::asio::error::operation_aborted) cut_by_stop(&info);
+        throw;
     }
     note_route(record_, info);
     const bool routed = request_.route->handler == Handler::inference && info.decided;
@@ -187,7 +191,7 @@ awaitable<Session::After> Session::refuse(const Error& error, const router::Rout
                 "Content-Length: " + std::to_string(reply.body.size()) + "\r\n");
     const std::string_view body = request_.verb == kHead ? std::string_view() : reply.body;
     const std::array<std::string_view, 2> parts{head, body};
-    record_.first_byte_ms = to_ms(Clock::now() - request_.received);
+    note_first_byte();
     const bool sent = co_await downstream_.write(parts, config_->server.limits.write_stall);
     co_return sent ? after_reply() : After::close;
 }
@@ -205,7 +209,7 @@ bool Session::send_whole(const ResponseStream& answer, const router::RouteInfo& 
     if (info.decided) append_energy(framing, answer.energy());
     append_head(head, answer.status(), answer.fields(), &info, framing);
     const std::array<std::string_view, 2> parts{head, body};
-    record_.first_byte_ms = to_ms(Clock::now() - request_.received);
+    note_first_byte();
     record_.bytes_out = body.size();
     note_tokens(record_, answer.facts());
     return downstream_.write_first(parts, rest);
@@ -235,9 +239,9 @@ std::string Session::stream_head(const ResponseStream& answer, const router::Rou
 awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::string head) {
     const bool chunked = head.find("\r\nTransfer-Encoding: chunked\r\n") != head.npos;
     const Milliseconds stall = config_->server.limits.write_stall;
-    record_.first_byte_ms = to_ms(Clock::now() - request_.received);
     for (;;) {
         const Step step = co_await stream.next();
+        if (!head.empty()) note_first_byte();
         if (step.kind == Step::Kind::piece) {
             const std::size_t size = step.parts[0].size() + step.parts[1].size();
             stream_open_ = false;  // while half a chunk is on its way nothing may come between
@@ -266,7 +270,7 @@ awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::stri
             co_return sent ? after_reply() : After::close;
         }
         record_.error = codec::code_name(step.error.code);
-        if (step.announce && stream.is_event_stream()) {
+        if (step.announce) {
             const std::string event = codec::error_event(request_.dialect, step.error);
             const ChunkHead chunk(event.size());
             const std::array<std::string_view, 4> parts{

@@ -1,8 +1,22 @@
 #include "http/http_metrics.hpp"
 #include "http/session.hpp"
 
+#include <array>
+#include <charconv>
+
 namespace ollama_proxy::http {
 using boost::asio::awaitable;
+
+namespace {
+
+std::string one_chunk(std::string_view payload) {
+    std::array<char, 20> size{};
+    const auto [end, ec] =
+        std::to_chars(size.data(), size.data() + size.size(), payload.size(), 16);
+    return std::string(size.data(), end).append("\r\n").append(payload).append("\r\n");
+}
+
+}  // namespace
 
 /// A whole head. `framing` is the line that says how the body is delimited.
 void Session::append_head(std::string& out, int status, std::string_view fields,
@@ -49,7 +63,7 @@ awaitable<Session::After> Session::send(Reply reply, const router::RouteInfo* in
     const std::string head = head_of(reply.status, fields, info, framing);
     const std::string_view body = request_.verb == kHead ? std::string_view() : reply.body;
     const std::array<std::string_view, 2> parts{head, body};
-    record_.first_byte_ms = to_ms(Clock::now() - request_.received);
+    note_first_byte();
     record_.bytes_out = body.size();
     const bool sent = co_await downstream_.write(parts, config_->server.limits.write_stall);
     finish_record();
@@ -62,7 +76,11 @@ void Session::note_error(const Error& error) {
     count_refusal(error.code);
 }
 
+/// The head of the answer goes out now.
+void Session::note_first_byte() { record_.first_byte_ms = to_ms(Clock::now() - request_.received); }
+
 void Session::finish_record() {
+    in_hand_ = false;
     record_.duration_ms = to_ms(Clock::now() - request_.received);
     count_request(request_.route, record_.status, record_.duration_ms / 1000);
     if (!config_->logging.access_log) return;
@@ -71,6 +89,33 @@ void Session::finish_record() {
     record_.method = request_.method;
     record_.path = request_.path;
     telemetry::write_access(record_);
+}
+
+/// The daemon's end cuts the request in hand, if there is one: tells the client as far as that is
+/// possible without waiting, and finishes the record.
+void Session::cut_by_stop(const router::RouteInfo* info) {
+    if (!in_hand_) return;
+    Error error = make_error(Errc::shutting_down, "the proxy is shutting down");
+    error.retry_after_s = 1;
+    if (record_.first_byte_ms < 0) {
+        note_error(error);
+        const Reply reply = error_reply(request_.dialect, error);
+        std::string framing;
+        append_length(framing, reply.body.size());
+        std::string answer = head_of(
+            reply.status, reply.fields + "Content-Type: application/json\r\n", info, framing);
+        if (request_.verb != kHead) answer += reply.body;
+        note_first_byte();
+        record_.bytes_out = reply.body.size();
+        last_words_ = downstream_.write_now(answer);
+    } else {
+        record_.error = codec::code_name(error.code);
+        if (stream_open_) {
+            const std::string event = codec::error_event(request_.dialect, error);
+            downstream_.write_now(request_.minor_version == 0 ? event : one_chunk(event));
+        }
+    }
+    finish_record();
 }
 
 }  // namespace ollama_proxy::http

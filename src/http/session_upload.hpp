@@ -14,7 +14,9 @@
 namespace ollama_proxy::http {
 
 /// The client's upload (a blob) as a source for the backend: pulled as it is sent on, so a slow
-/// backend slows the client down and nothing is held. Thread: the session's worker.
+/// backend slows the client down and nothing is held. While a piece is being sent, and once all of
+/// them are, the connection's watch sees the client leave: it reads into the session's buffer, so
+/// pieces are no views into that. Thread: the session's worker.
 class SessionUpload : public router::UploadSource {
   public:
     explicit SessionUpload(Session& session) : session_(session) {}
@@ -24,17 +26,16 @@ class SessionUpload : public router::UploadSource {
 
   private:
     [[nodiscard]] bool at_end() const;
-    std::string_view take(std::string_view fresh);
+    void take(std::string_view fresh);
 
     Session& session_;
     std::uint64_t taken_ = 0;
-    std::size_t given_ = 0;  ///< bytes of the buffer that the last piece used
     bool continued_ = false;
     bool done_ = false;
     bool broken_ = false;
     codec::ChunkDecoder decoder_;
     std::vector<std::string_view> pieces_;
-    std::string joined_;
+    std::string piece_;  ///< the one that was given last
 };
 
 }  // namespace ollama_proxy::http

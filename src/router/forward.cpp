@@ -1,4 +1,5 @@
 #include "router/router_impl.hpp"
+#include "router/router_metrics.hpp"
 
 #include <algorithm>
 
@@ -44,14 +45,34 @@ Result<std::shared_ptr<upstream::Backend>> management_target(const Generation& g
     return make_error(Errc::not_supported, "no enabled backend of type ollama manages models");
 }
 
-std::unique_ptr<ResponseStream::Impl> raw_answer(Exchange exchange) {
+std::unique_ptr<ResponseStream::Impl> raw_answer(std::shared_ptr<upstream::Backend> backend,
+                                                 Exchange exchange) {
     auto answer = std::make_unique<ResponseStream::Impl>();
+    const upstream::AnswerHead& head = exchange.head();
     answer->mode = ResponseStream::Impl::Mode::raw;
-    answer->status = exchange.head().status;
-    answer->fields = exchange.head().fields;
-    answer->length = exchange.head().length;
+    answer->status = head.status;
+    answer->fields = head.fields;
+    answer->length = head.length;
+    // where a length was announced a line of ours would be taken for a part of it
+    if (head.kind == upstream::BodyKind::events && !head.encoded && !head.length) {
+        answer->lines = std::make_unique<ProgressLines>();
+    }
+    answer->backend = std::move(backend);
     answer->exchange.emplace(std::move(exchange));
     return answer;
+}
+
+/// Reads the first piece: until it is there the client can still be told in a status what failed.
+awaitable<std::optional<Error>> read_first(ResponseStream::Impl& answer) {
+    auto first = co_await answer.exchange->next();
+    if (!first) co_return first.error();
+    for (std::string_view piece : *first) answer.first.append(piece);
+    answer.all_in_first = first->empty();
+    if (!answer.lines) co_return std::nullopt;
+    answer.lines->feed(answer.first);
+    if (!answer.all_in_first || !answer.exchange->ended_by_close()) co_return std::nullopt;
+    co_return make_error(Errc::bad_gateway,
+                         "backend '" + answer.backend->id() + "' ended its answer at once");
 }
 
 Error open_error(const upstream::OpenError& failure) {
@@ -63,19 +84,17 @@ Error open_error(const upstream::OpenError& failure) {
     return error;
 }
 
-}  // namespace
-
-awaitable<Result<ResponseStream>> Router::forward(const ForwardRequest& request,
-                                                  const RequestContext& context, RouteInfo& info) {
-    (void)context;
-    impl_->health.note_request();
-    const auto generation = impl_->generation.load();
+/// `Router::forward`, but for the count of what failed.
+awaitable<Result<ResponseStream>> pass_on(Router::Impl& router, const ForwardRequest& request,
+                                          RouteInfo& info) {
+    router.health.note_request();
+    const auto generation = router.generation.load();
     auto target = management_target(*generation, request.backend);
     if (!target) co_return target.error();
     const std::shared_ptr<upstream::Backend> backend = *target;
     info.decided = true;
     info.backend = backend->id();
-    info.mode = to_string(impl_->policy.load()->effective);
+    info.mode = to_string(router.policy.load()->effective);
     info.reason = request.backend.empty() ? "default-backend" : "explicit-target";
 
     std::optional<Upload> upload;
@@ -85,16 +104,40 @@ awaitable<Result<ResponseStream>> Router::forward(const ForwardRequest& request,
     outgoing.fields = request.fields;
     outgoing.authorization = request.authorization;
     outgoing.body = request.body;
+    outgoing.only_once = request.method != "GET" && request.method != "HEAD";
     if (request.upload) outgoing.source = &upload.emplace(*request.upload);
     const upstream::ExchangeTimeouts timeouts{backend->settings().timeouts.connect,
                                               kManagementStall, kManagementStall};
+    const TimePoint before = Clock::now();
     auto opened = co_await Exchange::open(backend, outgoing, timeouts);
-    if (!opened) co_return open_error(opened.error());
-    auto answer = raw_answer(std::move(*opened));
+    std::unique_ptr<ResponseStream::Impl> answer;
+    std::optional<Error> failure;
+    if (opened) {
+        answer = raw_answer(backend, std::move(*opened));
+        failure = co_await read_first(*answer);
+    } else {
+        failure = open_error(opened.error());
+    }
+    info.upstream_ms += to_ms(Clock::now() - before);
+    if (failure) co_return std::move(*failure);
     if (request.refresh_catalog) {
-        answer->on_success = [this, backend] { impl_->health.refresh_soon(backend); };
+        answer->on_success = [&router, backend] { router.health.refresh_soon(backend); };
     }
     co_return ResponseStream(std::move(answer));
+}
+
+void count_if_failed(const Result<ResponseStream>& answer) {
+    if (!answer && answer.error().code != Errc::cancelled) count_error(answer.error().code);
+}
+
+}  // namespace
+
+awaitable<Result<ResponseStream>> Router::forward(const ForwardRequest& request,
+                                                  const RequestContext& context, RouteInfo& info) {
+    (void)context;
+    auto answer = co_await pass_on(*impl_, request, info);
+    count_if_failed(answer);
+    co_return answer;
 }
 
 awaitable<Result<ResponseStream>> Router::unload(const InferenceRequest& request,
@@ -121,7 +164,7 @@ awaitable<Result<ResponseStream>> Router::unload(const InferenceRequest& request
         one.body = wanted.by_alias ? codec::replace_model(request.body, request.scan, wanted.model)
                                    : request.body;
         one.refresh_catalog = true;
-        auto answer = co_await forward(one, context, info);
+        auto answer = co_await pass_on(*impl_, one, info);
         if (answer) {
             last = std::move(answer);
         } else if (!last) {
@@ -132,6 +175,7 @@ awaitable<Result<ResponseStream>> Router::unload(const InferenceRequest& request
             impl_->health.refresh_soon(backend);
         }
     }
+    count_if_failed(*last);
     co_return std::move(*last);
 }
 

@@ -88,6 +88,11 @@ Step ResponseStream::Impl::judge_end() {
                 watcher->at_boundary());
         }
     }
+    if (lines && exchange->ended_by_close() && !lines->complete()) {
+        return broken(make_error(Errc::bad_gateway, "backend '" + backend->id() +
+                                                        "' closed in the middle of its answer"),
+                      at_boundary());
+    }
     outcome.succeeded();
     if (watcher) measured.end_stream(watcher->facts(), true);
     if (on_success) on_success();
@@ -113,14 +118,14 @@ awaitable<Step> ResponseStream::Impl::next() {
         phase = all_in_first ? Phase::last_tail : Phase::flowing;
         if (!first.empty()) {
             step.parts[0] = first;
-            step.boundary = watcher && !all_in_first && watcher->at_boundary();
+            step.boundary = !all_in_first && at_boundary();
             co_return step;
         }
     }
     if (!first.empty()) std::string().swap(first);  // sent: a stream may idle for minutes
     while (phase == Phase::flowing) {
         auto read = co_await exchange->next();
-        if (!read) co_return broken(read.error(), !watcher || watcher->at_boundary());
+        if (!read) co_return broken(read.error(), at_boundary());
         if (read->empty()) {
             phase = Phase::last_tail;
             if (!watcher) break;
@@ -142,6 +147,10 @@ awaitable<Step> ResponseStream::Impl::next() {
             join.clear();
             for (std::string_view piece : *read) join.append(piece);
             step.parts[0] = join;
+        }
+        if (lines) {
+            lines->feed(step.parts[0]);
+            step.boundary = lines->at_boundary();
         }
         co_return step;
     }

@@ -5,6 +5,7 @@
 #include "router/admission.hpp"
 #include "router/attempt_record.hpp"
 #include "router/measurement.hpp"
+#include "router/progress_lines.hpp"
 #include "router/retry_budget.hpp"
 
 #include <functional>
@@ -37,7 +38,8 @@ struct ResponseStream::Impl {
     bool all_in_first = false;  ///< the transport has ended and `first` holds the tail too
     std::optional<upstream::Exchange> exchange;
     std::optional<codec::StreamWatcher> watcher;
-    codec::AnswerFacts whole_facts;  ///< whole: facts of the body
+    std::unique_ptr<ProgressLines> lines;  ///< raw: the progress of model management
+    codec::AnswerFacts whole_facts;        ///< whole: facts of the body
     std::shared_ptr<upstream::Backend> backend;
     std::uint32_t index = 0;  ///< its place in the generation that the request uses
     AttemptRecord outcome;
@@ -71,6 +73,10 @@ struct ResponseStream::Impl {
     /// until anything is awaited on this worker.
     std::string_view take_tail();
     Step judge_end();
+    /// An event of ours may follow what has been handed out.
+    [[nodiscard]] bool at_boundary() const {
+        return watcher ? watcher->at_boundary() : lines && lines->at_boundary();
+    }
     Step broken(Error error, bool announce);
     void release();
     /// The backend is done with it: what it drew is known now.

@@ -127,6 +127,8 @@ void DisconnectWatch::disarm() {
     if (state_->timer) state_->timer->cancel();
 }
 
+void DisconnectWatch::arm_again() { arm(state_->on_gone, state_->argument); }
+
 bool DisconnectWatch::gone() const { return state_->gone; }
 
 }  // namespace ollama_proxy::runtime

@@ -61,7 +61,8 @@ awaitable<ErrorCode> Connection::connect(const config::Backend& backend,
         if (!error) break;
         if (error == asio::error::operation_aborted) co_return error;
     }
-    if (!error) socket_.native_non_blocking(true, error);
+    // for our own calls and for those of the TLS stream: `heard_tls` asks it without waiting
+    if (!error) socket_.non_blocking(true, error);
     if (!error && backend.endpoint.tls) error = co_await handshake(backend);
     if (error) close();
     co_return error;
@@ -78,25 +79,27 @@ bool Connection::write_now(std::string_view& head, std::string_view& body) {
 
 awaitable<ErrorCode> Connection::write(std::string_view head, std::string_view body,
                                        bool& peer_spoke) {
-    if (tls_) co_return co_await write_tls(head, body);
+    if (tls_) co_return co_await write_tls(head, body, peer_spoke);
     while (!head.empty() || !body.empty()) {
         ErrorCode error = send_some(socket_.native_handle(), head, body);
         if (!error) continue;
         if (error == asio::error::interrupted) continue;
         if (!would_block(error)) co_return error;
-        auto either = asio::experimental::make_parallel_group(
-            socket_.async_wait(tcp::socket::wait_write, asio::deferred),
-            socket_.async_wait(tcp::socket::wait_read, asio::deferred));
-        auto [order, writable, readable] =
-            co_await either.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
-        if (order[0] == 1 && !readable) {
-            peer_spoke = true;
-            co_return ErrorCode{};
-        }
-        if (order[0] == 0 && writable) co_return writable;
-        if (order[0] == 1 && readable) co_return readable;
+        error = co_await wait_either(peer_spoke);
+        if (error || peer_spoke) co_return error;
     }
     co_return ErrorCode{};
+}
+
+awaitable<ErrorCode> Connection::wait_either(bool& readable) {
+    auto either = asio::experimental::make_parallel_group(
+        socket_.async_wait(tcp::socket::wait_write, asio::deferred),
+        socket_.async_wait(tcp::socket::wait_read, asio::deferred));
+    auto [order, write_error, read_error] =
+        co_await either.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+    const bool read_first = order[0] == 1;
+    readable = read_first && !read_error;
+    co_return read_first ? read_error : write_error;
 }
 
 awaitable<std::pair<ErrorCode, std::size_t>> Connection::read(asio::mutable_buffer buffer,
@@ -121,9 +124,9 @@ bool Connection::is_reusable() {
     if (!socket_.is_open()) return false;
     char byte = 0;
     const ssize_t n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    // a TLS peer may send session tickets at any time: those are no reason to drop it
-    if (n > 0) return tls_ != nullptr;
-    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    const bool silent = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    if (!tls_) return silent;
+    return (silent || n > 0) && is_quiet_tls(n > 0);
 }
 
 void Connection::close() {

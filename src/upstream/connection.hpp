@@ -34,7 +34,8 @@ class Connection {
     [[nodiscard]] bool write_now(std::string_view& head, std::string_view& body);
 
     /// Sends everything. `peer_spoke` is set, and the rest not sent, when the peer answers or
-    /// hangs up while the kernel takes no more bytes (an early refusal of a large body).
+    /// hangs up while the kernel takes no more bytes (an early refusal of a large body). Session
+    /// tickets are no answer.
     boost::asio::awaitable<ErrorCode> write(std::string_view head, std::string_view body,
                                             bool& peer_spoke);
 
@@ -48,15 +49,21 @@ class Connection {
     /// system call fewer); nullptr under TLS.
     [[nodiscard]] tcp::socket* plain() { return tls_ ? nullptr : &socket_; }
 
-    /// Still open, and the peer has neither closed nor sent anything unasked. One system call.
+    /// Still open, and the peer has neither closed nor sent anything unasked. One system call;
+    /// more only where TLS has something to look at, for session tickets are no reason to drop it.
     [[nodiscard]] bool is_reusable();
     void close();
 
   private:
     boost::asio::awaitable<ErrorCode> handshake(const config::Backend& backend);
-    boost::asio::awaitable<ErrorCode> write_tls(std::string_view head, std::string_view body);
+    /// Waits until the kernel takes bytes or has some, `readable` says which of the two.
+    boost::asio::awaitable<ErrorCode> wait_either(bool& readable);
+    boost::asio::awaitable<ErrorCode> write_tls(std::string_view head, std::string_view body,
+                                                bool& peer_spoke);
     boost::asio::awaitable<std::pair<ErrorCode, std::size_t>> read_tls(
         boost::asio::mutable_buffer buffer);
+    [[nodiscard]] bool is_quiet_tls(bool readable);
+    [[nodiscard]] bool heard_tls();
 
     struct Tls;
     struct TlsDeleter {

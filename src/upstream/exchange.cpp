@@ -17,7 +17,7 @@ awaitable<Exchange::OpenResult> Exchange::open(std::shared_ptr<Backend> backend,
                                                UpstreamRequest request, ExchangeTimeouts timeouts) {
     auto impl = std::make_unique<Impl>(std::move(backend), timeouts);
     std::optional<OpenError> failure;
-    for (bool fresh : {false, true}) {
+    for (bool fresh : {request.only_once, true}) {
         failure.reset();
         TimePoint now = Clock::now();
         const bool pooled = !fresh && impl->take_pooled(now);

@@ -123,7 +123,7 @@ void Exchange::Impl::decode(std::string_view bytes) {
 void Exchange::Impl::finish() {
     phase = Phase::ended;
     deadline.disarm();
-    const bool leftover = framing == codec::Framing::none && used < buffer.size();
+    const bool leftover = used < buffer.size();
     if (connection && keep_alive && !leftover) {
         ConnectionPool::current().give_back(backend, std::move(connection), Clock::now());
     }

@@ -354,6 +354,43 @@ TEST(Failover, BytesThatComeAfterAnAnswerAreNobodysAnswer) {
     EXPECT_EQ(client.post(support::kChat, chat_body()).body, kAnswer);
 }
 
+TEST(Failover, BytesBehindAnAnswerWithoutABodyCostTheConnectionToo) {
+    Chain chain({ScriptedBackend::answering([](Peer& peer, const RecordedRequest&) {
+        peer.send(
+            "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    })});
+    support::RawClient client(chain.port());
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(client.post(support::kChat, chat_body()).status, 400);
+    const auto requests = chain[0].requests();
+    ASSERT_EQ(requests.size(), 2U);
+    EXPECT_NE(requests[0].connection, requests[1].connection);
+}
+
+TEST(Failover, WhatChangesModelsIsSentOnceAlsoWhereAnIdleConnectionCloses) {
+    // who is asked on a connection that was idle may do it and close before the answer
+    Chain chain({[](Peer& peer) {
+        peer.read_request();
+        peer.reply(200, kAnswer);
+        peer.read_request();
+        peer.close();
+    }});
+    const std::vector<std::pair<const char*, const char*>> ways{
+        {"DELETE", "/api/delete"}, {"POST", "/api/pull"}, {"POST", "/api/push"},
+        {"POST", "/api/create"},   {"POST", "/api/copy"},
+    };
+    support::RawClient client(chain.port());
+    EXPECT_EQ(client.post(support::kChat, chat_body()).status, 200);
+    for (const auto& [method, path] : ways) {
+        SCOPED_TRACE(path);
+        const std::size_t before = chain[0].request_count();
+        EXPECT_EQ(client.request(method, path, R"({"model":"test-model"})").status, 200);
+        EXPECT_EQ(chain[0].request_count(), before + 1);
+    }
+    // what changes nothing may be asked again
+    EXPECT_EQ(client.request("HEAD", "/api/blobs/sha256:aa").status, 200);
+}
+
 TEST(Failover, EightInterimAnswersAreSwallowed) {
     Chain chain({ScriptedBackend::answering([](Peer& peer, const RecordedRequest&) {
         for (int i = 0; i < 8; ++i) peer.send("HTTP/1.1 103 Early Hints\r\n\r\n");

@@ -1,10 +1,8 @@
 // GET /metrics: a page that a scraper takes, and numbers that are those of the requests made.
 
+#include "integration/metric_growth.hpp"
 #include "integration/relay_support.hpp"
 #include "integration/websocket_support.hpp"
-#include "support/exposition.hpp"
-
-#include <gmock/gmock.h>
 
 #include <future>
 
@@ -13,32 +11,42 @@ namespace {
 
 using support::Chain;
 using support::Exposition;
+using support::Growth;
 using support::kChat;
+using support::page_of;
 using support::RawClient;
+using support::ScriptedBackend;
 using support::TestDaemon;
-using ::testing::IsEmpty;
 
-Exposition page_of(const TestDaemon& daemon) {
-    const auto reply = support::http_get(daemon.port(), "/metrics");
-    EXPECT_EQ(reply.status, 200);
-    EXPECT_EQ(reply.header("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
-    Exposition page(reply.body);
-    EXPECT_THAT(page.problems, IsEmpty());
-    return page;
-}
-
-/// What changes from one page to the next: other tests of this process count in the same registry.
-class Growth {
+/// A backend that has `test-model` loaded, and answers when it is told to.
+class Unloading {
   public:
-    explicit Growth(const TestDaemon& daemon) : daemon_(daemon), before_(page_of(daemon)) {}
-    [[nodiscard]] double of(const std::string& name, const Exposition::Labels& labels = {}) const {
-        return page_of(daemon_).sum(name, labels) - before_.sum(name, labels);
+    explicit Unloading(int status = 200)
+        : backend_(ScriptedBackend::answering(
+                       [this, status](support::Peer& peer, const support::RecordedRequest&) {
+                           go_.get_future().wait_for(support::kPatience);
+                           peer.reply(status, R"({"done":true})");
+                       }),
+                   loaded()) {}
+    static ScriptedBackend::Options loaded() {
+        ScriptedBackend::Options options;
+        options.loaded_models = {"test-model"};
+        return options;
     }
+    [[nodiscard]] ScriptedBackend& backend() { return backend_; }
+    void answer() { go_.set_value(); }
 
   private:
-    const TestDaemon& daemon_;
-    Exposition before_;
+    std::promise<void> go_;
+    ScriptedBackend backend_;
 };
+
+void wait_until_loaded(const TestDaemon& daemon, std::string_view id) {
+    EXPECT_TRUE(
+        support::eventually([&] { return !daemon.backend(id)->at("loaded_models").empty(); }));
+}
+
+const std::string kUnload = R"({"model":"test-model","keep_alive":0})";
 
 TEST(Metrics, CountAStreamFromItsComingToItsLastPiece) {
     Chain chain(
@@ -119,6 +127,59 @@ TEST(Metrics, ACutStreamIsAFailureOfTheBackend) {
     EXPECT_EQ(chain.post(support::chat_body(true)).status, 200);
     EXPECT_EQ(growth.of("ollama_proxy_failures_total", {{"reason", "bad_gateway"}}), 1);
     EXPECT_EQ(growth.of("ollama_proxy_backend_failures_total", {{"backend", "a"}}), 1);
+}
+
+TEST(Metrics, TheTimeOfAnUnloadIsTheBackendsAndNotTheProxys) {
+    Unloading one;
+    const TestDaemon daemon(
+        support::config_yaml({support::backend_yaml("a", one.backend().port())}));
+    wait_until_loaded(daemon, "a");
+    const Growth growth(daemon);
+    RawClient client(daemon.port());
+    client.send_request("POST", "/api/generate", kUnload);
+    (void)one.backend().wait_for_requests(1);
+    const auto asked = support::Clock::now();
+    while (support::Clock::now() - asked < std::chrono::milliseconds(300)) {
+        EXPECT_EQ(support::http_get(daemon.port(), "/healthz").status, 200);
+    }
+    one.answer();
+    EXPECT_EQ(client.read_reply("POST").status, 200);
+    EXPECT_TRUE(
+        support::eventually([&] { return growth.of("ollama_proxy_overhead_seconds_count") == 1; }));
+    EXPECT_LT(growth.of("ollama_proxy_overhead_seconds_sum"), 0.3);
+}
+
+TEST(Metrics, RefusedManagementIsCountedOnce) {
+    const ScriptedBackend backend(support::good_backend());
+    const TestDaemon daemon(
+        support::config_yaml({support::backend_yaml("a", backend.port())}, support::kQuiet));
+    support::wait_until_known(daemon, "a");
+    const Growth growth(daemon);
+    const auto pull = R"({"model":"x"})";
+    EXPECT_EQ(support::http_post(daemon.port(), "/api/pull", pull, {{"X-Target-Backend", "nobody"}})
+                  .status,
+              400);
+    EXPECT_EQ(growth.of("ollama_proxy_refusals_total", {{"reason", "backend_not_found"}}), 1);
+    // loaded nowhere: it is routed like others, and counted there
+    const auto unknown = R"({"model":"nobody-has-it","keep_alive":0})";
+    EXPECT_EQ(support::http_post(daemon.port(), "/api/generate", unknown).status, 404);
+    EXPECT_EQ(growth.of("ollama_proxy_refusals_total"), 2);
+    EXPECT_EQ(growth.of("ollama_proxy_failures_total"), 0);
+}
+
+TEST(Metrics, AnUnloadThatFailsEverywhereIsCountedOnce) {
+    const auto closing = [](support::Peer& peer) { (void)peer.read_request(); };
+    const ScriptedBackend a(closing, Unloading::loaded());
+    const ScriptedBackend b(closing, Unloading::loaded());
+    const TestDaemon daemon(support::config_yaml(
+        {support::backend_yaml("a", a.port()), support::backend_yaml("b", b.port())},
+        support::kQuiet));
+    wait_until_loaded(daemon, "a");
+    wait_until_loaded(daemon, "b");
+    const Growth growth(daemon);
+    EXPECT_EQ(support::http_post(daemon.port(), "/api/generate", kUnload).status, 502);
+    EXPECT_EQ(a.request_count() + b.request_count(), 2U);
+    EXPECT_EQ(growth.of("ollama_proxy_failures_total"), 1);
 }
 
 TEST(Metrics, CountTheRequestsOfASocketOneByOne) {

@@ -29,8 +29,8 @@ struct Step {
     /// piece: with it whole events have been passed on, so an event of ours may follow
     bool boundary = false;
     Error error;
-    /// broken: an error event may be put into the stream (it stands at a boundary and the backend
-    /// has not told the client itself)
+    /// broken: an error event may be put into the stream (it consists of events or lines, stands at
+    /// a boundary, and the backend has not told the client itself)
     bool announce = false;
 };
 

@@ -98,7 +98,9 @@ class Router {
         const InferenceRequest& request, const RequestContext& context, RouteInfo& info);
 
     /// Passes a request to one backend, without a slot and without a retry; the answer is always a
-    /// stream of bytes. Stall limit 600 s.
+    /// stream of bytes, whose first piece is there. Stall limit 600 s. Errors: backend_not_found,
+    /// no_available_backends, bad_gateway, upstream_timeout, those of the upload. Cancelling
+    /// (total) closes the connection.
     [[nodiscard]] boost::asio::awaitable<Result<ResponseStream>> forward(
         const ForwardRequest& request, const RequestContext& context, RouteInfo& info);
 

@@ -33,6 +33,8 @@ class DisconnectWatch {
     void arm(Callback on_gone, void* argument);
     /// Ends it: no call comes after this, and the socket may be read again.
     void disarm();
+    /// Arms it as it was armed last: for who reads the socket now and then, disarmed meanwhile.
+    void arm_again();
     /// The peer has left.
     [[nodiscard]] bool gone() const;
 

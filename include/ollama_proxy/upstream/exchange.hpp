@@ -37,6 +37,9 @@ struct UpstreamRequest {
     std::string_view authorization;  ///< the client's; sent only where the backend is configured so
     std::string_view body;
     BodySource* source = nullptr;  ///< instead of `body`
+    /// What must not be done twice goes out on a fresh connection: where a pooled one closes
+    /// before its answer, nobody knows whether the request was carried out.
+    bool only_once = false;
 };
 
 /// How long to wait. With `stall` zero, `head` limits the whole answer.
@@ -86,7 +89,8 @@ class Exchange {
     using OpenResult = boost::system::result<Exchange, OpenError>;
 
     /// Connects (or takes a pooled connection), sends, reads the head. A pooled connection that
-    /// dies before a byte of the answer is replaced by a fresh one once, silently.
+    /// dies before a byte of the answer is replaced by a fresh one once, silently, unless
+    /// `only_once` keeps the request off pooled ones.
     /// Cancelling (total) closes the connection and leaves with `operation_aborted` thrown, so that
     /// it is never taken for a failure of the backend.
     [[nodiscard]] static boost::asio::awaitable<OpenResult> open(std::shared_ptr<Backend> backend,

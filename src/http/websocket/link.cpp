@@ -165,7 +165,7 @@ awaitable<WebSocketLink::Read> WebSocketLink::read(access::ByteBudget& budget,
     do {
         auto [error, n] = co_await impl.stream.async_read_some(impl.buffer, 0, kToken);
         if (error) co_return Read::ended;
-        if (!budget.extend(lease, n, 0)) co_return Read::no_room;
+        if (!budget.extend(lease, n, access::kSpare)) co_return Read::no_room;
     } while (!impl.stream.is_message_done());
     impl.read_one = true;
     co_return impl.stream.got_text() ? Read::text : Read::binary;

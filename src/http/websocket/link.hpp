@@ -54,7 +54,8 @@ class WebSocketLink {
         no_room,  ///< the budget has no room for a message of that size
         ended,    ///< closed or broken: nothing more comes
     };
-    /// Reads one message, which takes its bytes from `budget` as they come.
+    /// Reads one message, which takes its bytes from `budget` as they come and leaves there what
+    /// stays free for others.
     [[nodiscard]] boost::asio::awaitable<Read> read(access::ByteBudget& budget,
                                                     access::ByteBudget::Lease& lease);
     /// Valid until the next `read`.

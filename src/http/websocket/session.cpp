@@ -114,7 +114,9 @@ void WebSocketSession::take_message(std::string_view text, access::ByteBudget::L
                            "request_id '" + message.request_id + "' is being answered already",
                            "request_id"));
     }
-    if (const auto error = refusal()) return refuse(message.request_id, *error);
+    if (const auto error = refusal(message.hints.priority)) {
+        return refuse(message.request_id, *error);
+    }
     auto active = std::make_unique<Active>(std::move(message));
     active->lease = std::move(lease);
     active_.emplace(active->message.request_id, active.get());
@@ -122,7 +124,7 @@ void WebSocketSession::take_message(std::string_view text, access::ByteBudget::L
 }
 
 /// Why a well-formed request is not even tried.
-std::optional<Error> WebSocketSession::refusal() {
+std::optional<Error> WebSocketSession::refusal(router::Priority priority) {
     if (draining_) return shutting_down();
     const std::size_t limit = shared_->config.load()->websocket.max_in_flight;
     if (active_.size() >= limit) {
@@ -131,6 +133,11 @@ std::optional<Error> WebSocketSession::refusal() {
                                      " requests at once on one socket (websocket.max_in_flight)");
         error.retry_after_s = 1;
         return error;
+    }
+    // the message itself is counted already
+    if (priority == router::Priority::best_effort &&
+        !shared_->limits->body_budget.has_room(0, access::kSpareBestEffort)) {
+        return access::over_budget();
     }
     if (const int wait = shared_->limits->rate_limiter.take(client_.name, Clock::now())) {
         Error error = make_error(Errc::rate_limited, "too many requests; try again later");

@@ -65,7 +65,7 @@ class WebSocketSession {
     boost::asio::awaitable<void> read_messages();
     boost::asio::awaitable<void> write_messages();
     void take_message(std::string_view text, access::ByteBudget::Lease lease);
-    [[nodiscard]] std::optional<Error> refusal();
+    [[nodiscard]] std::optional<Error> refusal(router::Priority priority);
     void refuse(const std::string& request_id, const Error& error);
 
     // session_answer.cpp
