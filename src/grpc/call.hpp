@@ -77,6 +77,8 @@ class Call {
     /// Takes the client's own id where it is a good one.
     void set_request_id(const std::string& wanted);
     [[nodiscard]] const std::string& request_id() const { return request_id_; }
+    /// The client's own, for backends that are configured to get it.
+    [[nodiscard]] const std::string& authorization() const { return authorization_; }
     /// For the router: who asks, since when, until when.
     [[nodiscard]] router::RequestContext context() const;
 
@@ -102,6 +104,7 @@ class Call {
     bool routed_ = false;
     std::string request_id_;
     std::string client_;  ///< key name, else address
+    std::string authorization_;
     std::size_t request_size_ = 0;
     access::ByteBudget::Lease lease_;
     telemetry::AccessRecord record_;

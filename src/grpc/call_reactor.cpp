@@ -18,6 +18,10 @@ using asio::awaitable;
 
 namespace {
 
+/// Up to here a reply goes along with the status, and nobody asks whether it was taken: little is
+/// held for a client that takes nothing.
+constexpr std::size_t kWithStatus = 64UL << 10;
+
 std::string_view view_of(::grpc::string_ref text) { return {text.data(), text.size()}; }
 
 /// On the steady clock; never where the client set none.
@@ -148,11 +152,17 @@ std::optional<Error> Call::Reactor::pass_gate() {
                              *call_.shared_->limits, call_.received_);
     if (!client) return client.error();
     call_.client_ = std::move(*client);
+    call_.authorization_ = facts.get("authorization");
     return std::nullopt;
 }
 
 awaitable<std::optional<Error>> Call::Reactor::run_method() {
     auto error = co_await call_.method_.run(call_);
+    if (!error && has_reply_ && out_.Length() > kWithStatus) {
+        has_reply_ = false;
+        const ::grpc::ByteBuffer reply = out_;
+        if (!co_await write_message(reply, call_.write_limit())) co_return call_.not_taken();
+    }
     // the library takes no status while a message is being written
     const bool taken = co_await written(call_.write_limit());
     if (!taken && !error) co_return call_.not_taken();
@@ -193,30 +203,34 @@ void Call::Reactor::begin_answer() {
 void Call::Reactor::finish(const std::optional<Error>& error) {
     if (error && !call_.routed_) count_refusal(error->code);
     begin_answer();
-    const StatusCode code =
-        error ? status_code(error->code, Clock::now() >= call_.deadline_) : StatusCode::ok;
+    StatusCode code = StatusCode::ok;
+    if (error) {
+        code =
+            status_code(error->code, ended_by_deadline(error->code, Clock::now(), call_.deadline_));
+    }
     note_end(error, code);
     if (!error && has_reply_) {
         StartWriteAndFinish(&out_, ::grpc::WriteOptions(), ::grpc::Status::OK);
         return;
     }
     if (!error) return Finish(::grpc::Status::OK);
-    if (error->retry_after_s > 0) {
-        context_.AddTrailingMetadata("retry-after", std::to_string(error->retry_after_s));
+    if (const int seconds = retry_after_s(*error); seconds > 0) {
+        context_.AddTrailingMetadata("retry-after", std::to_string(seconds));
     }
-    Finish(::grpc::Status(static_cast<::grpc::StatusCode>(code), error->message));
+    Finish(::grpc::Status(static_cast<::grpc::StatusCode>(code), status_text(error->message)));
 }
 
 void Call::Reactor::note_end(const std::optional<Error>& error, StatusCode status) {
     telemetry::AccessRecord& record = call_.record_;
+    record.duration_ms = to_ms(Clock::now() - call_.received_);
+    count_call(call_.method_.path, status, record.duration_ms / 1000);
+    if (!call_.shared_->config.load()->logging.access_log) return;
     record.request_id = call_.request_id_;
     record.client = call_.client_;
     record.method = "gRPC";
     record.path = call_.method_.path;
     record.status = error ? codec::status_of(error->code) : 200;
     if (error) record.error = codec::code_name(error->code);
-    record.duration_ms = to_ms(Clock::now() - call_.received_);
-    count_call(call_.method_.path, status, record.duration_ms / 1000);
     telemetry::write_access(record);
 }
 

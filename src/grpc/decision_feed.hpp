@@ -31,9 +31,10 @@ class DecisionBox : public std::enable_shared_from_this<DecisionBox> {
     [[nodiscard]] boost::asio::awaitable<void> until_news(TimePoint limit);
 
   private:
+    [[nodiscard]] bool has_news();
+
     std::mutex mutex_;
-    std::deque<router::LastDecision> waiting_;
-    bool told_ = false;  ///< a wake-up is on its way
+    std::deque<router::LastDecision> waiting_;  ///< the first one wakes who waits
     boost::asio::steady_timer wake_;
 };
 

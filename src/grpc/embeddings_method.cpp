@@ -44,6 +44,11 @@ awaitable<std::optional<Error>> embeddings(Call& call) {
     note_answer(call, info, {});
     if (!answer) co_return answer.error();
     const int status = answer->status();
+    if (status >= 400 && !answer->is_stream()) {
+        // read as any other method reads it: with the time that the backend asks for
+        const router::DeltaStep step = co_await answer->next_delta();
+        co_return step.error;
+    }
     auto body = co_await whole_body(std::move(*answer));
     if (!body) co_return body.error();
     if (status >= 400) co_return codec::backend_error_of(status, *body);

@@ -10,6 +10,13 @@ namespace {
 /// What HPACK counts for an entry besides its bytes (RFC 7541, 4.1).
 constexpr std::size_t kEntryOverhead = 32;
 
+/// What a line of HTTP/1 may hold.
+bool is_field_text(std::string_view text) {
+    return std::ranges::all_of(text, [](unsigned char c) {  //
+        return c == '\t' || (c >= 0x20 && c != 0x7f);
+    });
+}
+
 bool is_address(std::string_view host) {
     boost::system::error_code error;
     (void)boost::asio::ip::make_address(std::string(host), error);
@@ -52,6 +59,11 @@ Result<std::string> check_call(const CallFacts& facts, access::Permission wanted
         return make_error(Errc::header_too_large,
                           "the metadata is larger than server.limits.header_bytes or has more "
                           "entries than server.limits.header_fields");
+    }
+    // a backend may be sent it as it is, and a line end would begin a field of the client's choice
+    if (!is_field_text(facts.get("authorization"))) {
+        return make_error(Errc::invalid_request, "the authorization holds control bytes",
+                          "authorization");
     }
     access::BrowserFacts browser;
     browser.host = facts.authority;

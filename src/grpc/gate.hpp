@@ -25,9 +25,9 @@ struct CallFacts {
 /// The address alone of a peer as gRPC writes it.
 [[nodiscard]] std::string peer_address(std::string_view peer);
 
-/// Whether a call may begin, decided before its message is read: size of the metadata, host and
-/// origin, key, rate. Gives the client's name. Errors: header_too_large, forbidden_host,
-/// forbidden_origin, and those of access::admit.
+/// Whether a call may begin, decided before its message is read: size and text of the metadata,
+/// host and origin, key, rate. Gives the client's name. Errors: header_too_large, invalid_request,
+/// forbidden_host, forbidden_origin, and those of access::admit.
 [[nodiscard]] Result<std::string> check_call(const CallFacts& facts, access::Permission wanted,
                                              const config::Server& server,
                                              access::ClientLimits& limits, TimePoint now);

@@ -57,6 +57,7 @@ awaitable<Result<router::ResponseStream>> open_answer(Call& call, router::Infere
         co_return access::over_budget();
     }
     const router::RequestContext context = call.context();
+    request.authorization = call.authorization();
     request.fields.append("X-Request-ID: ").append(call.request_id()).append("\r\n");
     call.record().model = request.scan.model;
     call.given_to_router();

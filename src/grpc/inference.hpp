@@ -18,7 +18,8 @@ inline constexpr std::size_t kMaxCollected = 64UL << 20;
 [[nodiscard]] codec::GenerationRequest wanted_generation(const GenerateRequest& request);
 [[nodiscard]] codec::GenerationRequest wanted_generation(const ChatCompletionRequest& request);
 
-/// Adds hints, id and fields to a request that was written for the router, and lets it be routed.
+/// Adds hints, id, authorization and fields to a request that was written for the router, and lets
+/// it be routed.
 /// `annotations` must live as long as the answer is awaited.
 [[nodiscard]] boost::asio::awaitable<Result<router::ResponseStream>> open_answer(
     Call& call, router::InferenceRequest request, const Annotations& annotations,

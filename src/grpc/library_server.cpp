@@ -80,6 +80,10 @@ void set_limits(::grpc::ServerBuilder& builder, const config::Limits& limits) {
     quota.Resize(limits.buffered_bytes);
     builder.SetResourceQuota(quota);
     builder.SetMaxReceiveMessageSize(whole(limits.body_bytes));
+    // unpacked first and measured then, a small message could take all memory
+    for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+        builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
+    }
     // over its own limit the library may close the connection: our gate refuses the call alone
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, whole(2 * limits.header_bytes));
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);

@@ -5,6 +5,8 @@
 #include "ollama_proxy/runtime/listener.hpp"
 #include "ollama_proxy/telemetry/log.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include <array>
 #include <fcntl.h>
 #include <unistd.h>
@@ -33,10 +35,13 @@ bool descriptors_are_left() {
     return count == taken.size();
 }
 
-/// Lets the calls of a worker end until `end`, then ends them.
-awaitable<void> drain(WorkerCalls& calls, TimePoint end) {
+void end_endless(WorkerCalls& calls) {
     calls.endless.close();
     calls.endless.cancel(asio::cancellation_type::total);
+}
+
+/// Lets the calls of a worker end until `end`, then ends them.
+awaitable<void> drain(WorkerCalls& calls, TimePoint end) {
     co_await calls.group.until_empty(end);
     calls.group.close();
     if (calls.group.size() == 0) co_return;
@@ -185,6 +190,9 @@ void Server::stop_accepting() {
 awaitable<void> Server::stop(Milliseconds grace) {
     stop_accepting();
     const TimePoint end = Clock::now() + grace;
+    for (auto& calls : impl_->calls) {
+        asio::post(calls->worker.context(), [raw = calls.get()] { end_endless(*raw); });
+    }
     for (auto& calls : impl_->calls) {
         auto drained = drain(*calls, end);
         co_await asio::co_spawn(calls->worker.executor(), std::move(drained), asio::use_awaitable);

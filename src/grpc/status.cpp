@@ -1,6 +1,34 @@
 #include "grpc/status.hpp"
 
+#include "ollama_proxy/codec/error_body.hpp"
+
 namespace ollama_proxy::grpc_api {
+namespace {
+
+constexpr std::size_t kMaxText = 2048;
+constexpr std::string_view kCut = " ...";
+constexpr Milliseconds kEarly{20};
+
+}  // namespace
+
+bool ended_by_deadline(Errc code, TimePoint now, TimePoint deadline) {
+    return deadline - now <= (code == Errc::cancelled ? kEarly : Milliseconds(0));
+}
+
+std::string status_text(std::string message) {
+    if (message.size() <= kMaxText) return message;
+    std::size_t size = kMaxText - kCut.size();
+    while (size > 0 && (static_cast<unsigned char>(message[size]) & 0xc0) == 0x80) --size;
+    message.resize(size);
+    message += kCut;
+    return message;
+}
+
+int retry_after_s(const Error& error) {
+    if (error.retry_after_s > 0) return error.retry_after_s;
+    const int status = codec::status_of(error.code);
+    return status == 429 || status == 503 ? 1 : 0;
+}
 
 StatusCode status_code(Errc code, bool deadline_passed) {
     switch (code) {

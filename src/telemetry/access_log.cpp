@@ -99,7 +99,8 @@ void write_access(const AccessRecord& record) {
     bool was_empty = false;
     {
         std::lock_guard lock(log.mutex);
-        if (!log.running || log.filling.size() >= kCapacity) {
+        if (!log.running) return;
+        if (log.filling.size() >= kCapacity) {
             log.dropped.fetch_add(1, std::memory_order_relaxed);
             return;
         }

@@ -50,10 +50,11 @@ struct AccessRecord {
 /// Records are copied into a bounded buffer; beyond it they are dropped and counted.
 void start_access_log();
 void stop_access_log();
-/// Any thread; copies the record under a short lock and returns.
+/// Any thread; copies the record under a short lock and returns. Does nothing while the log is not
+/// started.
 void write_access(const AccessRecord& record);
 
-/// Records lost because the sink could not keep up, or because the log was not started.
+/// Records lost because the sink could not keep up.
 [[nodiscard]] std::uint64_t dropped_access_records();
 
 }  // namespace ollama_proxy::telemetry

@@ -83,6 +83,14 @@ inline Status generate(OllamaProxy::Stub& stub, const GenerateRequest& request,
     return stub.Generate(&context, request, &response);
 }
 
+/// Of the metadata behind the answer; empty when it is not there.
+inline std::string trailer(const ClientContext& context, const std::string& name) {
+    const auto& metadata = context.GetServerTrailingMetadata();
+    const auto found = metadata.find(name);
+    if (found == metadata.end()) return {};
+    return {found->second.data(), found->second.size()};
+}
+
 /// An Ollama backend's stream, one line each.
 inline ScriptedBackend::Script ndjson(std::vector<std::string> lines) {
     for (std::string& line : lines) line += '\n';

@@ -3,13 +3,16 @@
 #include "grpc_client.hpp"
 #include "integration/daemon_process.hpp"
 #include "ollama_proxy/grpc/server.hpp"
+#include "support/exposition.hpp"
 #include "support/raw_client.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_future.hpp>
+#include <grpcpp/generic/generic_stub.h>
 
+#include <array>
 #include <atomic>
 #include <future>
 #include <thread>
@@ -132,6 +135,47 @@ TEST(GrpcFlow, ASlowReaderIsWaitedForAndThenGivenUp) {
     EXPECT_FALSE(slow->Finish().ok());
 }
 
+TEST(GrpcFlow, AWholeAnswerThatNobodyTakesIsGivenUpToo) {
+    std::vector<std::string> lines(64, "{\"response\":\"" + std::string(32000, 'x') + "\"}");
+    lines.push_back(kOllamaEnd);
+    support::Chain chain(
+        {ndjson(std::move(lines))},
+        {"server: { grpc_port: 0, limits: { write_stall_ms: 300 } }\n" + support::kQuiet, "", {}});
+    const auto page = [&] {
+        return support::Exposition(support::http_get(chain.port(), "/metrics").body);
+    };
+    const support::Exposition before = page();
+    const std::string method = "/ollama_proxy.OllamaProxy/Generate";
+    const auto ended = [&](support::Exposition::Labels labels) {
+        const std::string calls = "ollama_proxy_grpc_calls_total";
+        labels["method"] = method;
+        return page().sum(calls, labels) - before.sum(calls, labels);
+    };
+    ::grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // its window stays what it is
+    ::grpc::GenericStub stub(connect(chain.daemon().grpc_port(), arguments));
+    ClientContext context;
+    ::grpc::CompletionQueue queue;
+    void* tag = nullptr;
+    bool ok = false;
+    auto call = stub.PrepareCall(&context, method, &queue);
+    call->StartCall(nullptr);
+    ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
+    const ::grpc::Slice request(prompt().SerializeAsString());
+    call->WriteLast(::grpc::ByteBuffer(&request, 1), {}, nullptr);
+    ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
+    EXPECT_TRUE(eventually([&] { return ended({}) == 1; }));
+    EXPECT_EQ(ended({{"code", "CANCELLED"}}), 1);
+    context.TryCancel();
+    Status status;
+    call->Finish(&status, nullptr);
+    EXPECT_TRUE(queue.Next(&tag, &ok));
+    EXPECT_FALSE(status.ok());
+    queue.Shutdown();
+    while (queue.Next(&tag, &ok)) {
+    }
+}
+
 TEST(GrpcFlow, ManyStreamsAtOnceEachGetTheirOwn) {
     constexpr int kStreams = 100;
     Client client({ScriptedBackend::answering([](Peer& peer, const RecordedRequest& request) {
@@ -185,6 +229,42 @@ TEST(GrpcStop, WatchersAreSentAwayAtOnce) {
     while (reader->Read(&update)) {
     }
     EXPECT_EQ(reader->Finish().error_code(), StatusCode::UNAVAILABLE);
+}
+
+TEST(GrpcStop, WatchersAreSentAwayAtOnceThoughStreamsGoOn) {
+    Client client({ScriptedBackend::answering([](Peer& peer, const RecordedRequest&) {
+        peer.begin_chunked("application/x-ndjson");
+        peer.chunk("{\"response\":\"x\"}\n");
+        (void)peer.wait_closed(3 * support::kPatience);
+    })});
+    // calls go to the workers in turn: each of the two gets one of both kinds
+    std::array<ClientContext, 2> stream_contexts;
+    std::vector<std::unique_ptr<::grpc::ClientReader<GenerateStreamResponse>>> streams;
+    for (ClientContext& context : stream_contexts) {
+        streams.push_back(client->GenerateStream(&context, prompt()));
+        GenerateStreamResponse piece;
+        ASSERT_TRUE(streams.back()->Read(&piece));
+    }
+    std::array<ClientContext, 2> watch_contexts;
+    std::vector<std::unique_ptr<::grpc::ClientReader<StateUpdate>>> watchers;
+    StateUpdate update;
+    for (ClientContext& context : watch_contexts) {
+        watchers.push_back(client->WatchState(&context, {}));
+        ASSERT_TRUE(watchers.back()->Read(&update));
+    }
+    auto stopped =
+        std::async(std::launch::async, [&] { client.daemon().stop(support::kPatience); });
+    for (std::size_t i = 0; i < watchers.size(); ++i) {
+        while (watchers[i]->Read(&update)) {
+        }
+        EXPECT_EQ(watchers[i]->Finish().error_code(), StatusCode::UNAVAILABLE);
+        EXPECT_EQ(trailer(watch_contexts[i], "retry-after"), "1");
+    }
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+        stream_contexts[i].TryCancel();
+        EXPECT_EQ(streams[i]->Finish().error_code(), StatusCode::CANCELLED) << "it was cut";
+    }
+    stopped.get();
 }
 
 /// Row 35: streams get the grace, then a status that says why.

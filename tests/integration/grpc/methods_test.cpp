@@ -281,5 +281,37 @@ TEST(GrpcRouting, AnnotationsDecideWhereARequestGoes) {
     EXPECT_EQ(response.routing().reason(), "explicit-target") << "a word for its hardware";
 }
 
+TEST(GrpcRouting, TheClientsAuthorizationGoesOnlyWhereItIsConfigured) {
+    const auto answer = ndjson({R"({"response":"x"})", kOllamaEnd});
+    ScriptedBackend local(answer);
+    ScriptedBackend passing(answer);
+    const TestDaemon daemon(support::config_yaml(
+        {support::backend_yaml("local", local.port()),
+         support::backend_yaml("passing", passing.port(), "forward_authorization: true")},
+        kGrpcOn));
+    const auto stub = stub_for(daemon.grpc_port());
+    for (const char* id : {"local", "passing"}) {
+        support::wait_until_known(daemon, id);
+        for (const std::string authorization : {"Bearer of-the-client", ""}) {
+            ClientContext context;
+            if (!authorization.empty()) context.AddMetadata("authorization", authorization);
+            GenerateRequest request = prompt();
+            request.mutable_annotations()->set_target(id);
+            GenerateResponse response;
+            const Status status = stub->Generate(&context, request, &response);
+            ASSERT_TRUE(status.ok()) << id << ": " << status.error_message();
+        }
+    }
+    const auto authorizations = [](const ScriptedBackend& backend) {
+        std::vector<std::string> all;
+        for (const auto& request : backend.requests()) {
+            all.push_back(request.header("Authorization"));
+        }
+        return all;
+    };
+    EXPECT_THAT(authorizations(local), ElementsAre("", ""));
+    EXPECT_THAT(authorizations(passing), ElementsAre("Bearer of-the-client", ""));
+}
+
 }  // namespace
 }  // namespace ollama_proxy::grpc_tests

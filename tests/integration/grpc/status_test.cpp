@@ -15,13 +15,6 @@ namespace {
 using support::Milliseconds;
 using ::testing::HasSubstr;
 
-std::string trailer(const ClientContext& context, const std::string& name) {
-    const auto& metadata = context.GetServerTrailingMetadata();
-    const auto found = metadata.find(name);
-    if (found == metadata.end()) return {};
-    return {found->second.data(), found->second.size()};
-}
-
 Status ask(Client& client, const GenerateRequest& request = prompt()) {
     GenerateResponse response;
     return generate(client.stub(), request, response);
@@ -65,6 +58,40 @@ TEST(GrpcStatus, AnErrorOfTheBackendKeepsItsMeaning) {
     const Status status = ask(client);
     EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
     EXPECT_THAT(status.error_message(), HasSubstr("no such option"));
+}
+
+/// Clients take 8 KiB of metadata behind an answer, the reason included, and no status beyond.
+TEST(GrpcStatus, ALongReasonIsCutAndTheStatusArrives) {
+    Client client({support::good_backend()});
+    GenerateRequest request = prompt();
+    request.mutable_annotations()->set_target(std::string(20000, 'x'));
+    const Status status = ask(client, request);
+    EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT) << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr("xxx"));
+}
+
+TEST(GrpcStatus, ABusyBackendIsResourceExhaustedWithTheTimeThatItNamed) {
+    Client client({ScriptedBackend::answering([](Peer& peer, const RecordedRequest&) {
+        peer.reply(429, R"({"error":"busy"})", "application/json", "Retry-After: 7\r\n");
+    })});
+    ClientContext first;
+    GenerateResponse text;
+    EXPECT_EQ(client->Generate(&first, prompt(), &text).error_code(),
+              StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_EQ(trailer(first, "retry-after"), "7");
+
+    Client other({ScriptedBackend::answering([](Peer& peer, const RecordedRequest&) {
+        peer.reply(429, R"({"error":"busy"})", "application/json", "Retry-After: 7\r\n");
+    })});
+    ClientContext second;
+    EmbeddingsRequest request;
+    request.set_model("test-model");
+    request.set_input("hi");
+    EmbeddingsResponse vectors;
+    const Status status = other->Embeddings(&second, request, &vectors);
+    EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_THAT(status.error_message(), HasSubstr("busy"));
+    EXPECT_EQ(trailer(second, "retry-after"), "7");
 }
 
 TEST(GrpcStatus, NobodyToServeIsUnavailableWithTheTimeToWait) {
@@ -171,6 +198,21 @@ TEST(GrpcLimits, AMessageOverTheBodyLimitIsResourceExhausted) {
     EXPECT_EQ(ask(client, prompt(std::string(5000, 'x'))).error_code(),
               StatusCode::RESOURCE_EXHAUSTED);
     EXPECT_EQ(client.chain()[0].request_count(), 0U);
+}
+
+/// A few KiB could become many times the limit.
+TEST(GrpcLimits, ACompressedMessageIsRefusedAndNotUnpacked) {
+    Client client({ndjson({R"({"response":"x"})", kOllamaEnd})});
+    for (const auto algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+        ClientContext context;
+        context.set_compression_algorithm(algorithm);
+        GenerateResponse response;
+        const Status status =
+            client->Generate(&context, prompt(std::string(100'000, 'x')), &response);
+        EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED) << status.error_message();
+    }
+    EXPECT_EQ(client.chain()[0].request_count(), 0U);
+    EXPECT_TRUE(ask(client, prompt(std::string(100'000, 'x'))).ok());
 }
 
 TEST(GrpcLimits, MetadataOverTheHeaderLimitsIsResourceExhausted) {

@@ -5,6 +5,8 @@
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
 #include <thread>
 
 namespace ollama_proxy::grpc_api {
@@ -46,6 +48,36 @@ TEST(DecisionBox, WakesWhoWaitsFromWhicheverThread) {
     context.run();  // returns only once nobody waits any more
     other.join();
     woken.get();
+    EXPECT_EQ(box->take().size(), 1U);
+}
+
+TEST(DecisionBox, DoesNotMissWhatComesWhileTheClientIsBeingToldOfOthers) {
+    boost::asio::io_context context;
+    const auto box = std::make_shared<DecisionBox>(context.get_executor());
+    const auto wait = [&] {
+        context.restart();
+        auto woken =
+            boost::asio::co_spawn(context, box->until_news(kNever), boost::asio::use_future);
+        context.poll();
+        return woken;
+    };
+    const auto is_over = [](const std::future<void>& woken) {
+        return woken.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    };
+    box->put(decision(1));
+    box->put(decision(2));
+    EXPECT_EQ(box->take().size(), 2U);
+    box->put(decision(3));  // those two are still being written: nobody waits
+    context.poll();
+    EXPECT_TRUE(is_over(wait()));
+    EXPECT_EQ(box->take().size(), 1U);
+
+    const auto woken = wait();
+    EXPECT_FALSE(is_over(woken)) << "nothing is new";
+    box->put(decision(4));
+    context.restart();
+    context.poll();
+    EXPECT_TRUE(is_over(woken));
     EXPECT_EQ(box->take().size(), 1U);
 }
 

@@ -64,6 +64,16 @@ TEST_F(Gate, BoundsBytesAndEntriesOfTheMetadata) {
     EXPECT_EQ(check(facts).error().code, Errc::header_too_large);
 }
 
+TEST_F(Gate, RefusesAnAuthorizationThatWouldBeMoreThanOneLine) {
+    CallFacts facts = from("localhost");
+    for (const char* value : {"Bearer a\r\nX-Other: b", "Bearer a\n", "Bearer \x7f"}) {
+        facts.metadata = {{"authorization", value}};
+        EXPECT_EQ(check(facts).error().code, Errc::invalid_request) << value;
+    }
+    facts.metadata = {{"authorization", "Bearer a b\t\xc3\xa4"}};
+    EXPECT_TRUE(check(facts));
+}
+
 TEST_F(Gate, AsksForAKeyWhereKeysAreOn) {
     config::ApiKey key{"laptop", {}, {.inference = true, .read = false, .admin = false}};
     const std::string secret = "secret";

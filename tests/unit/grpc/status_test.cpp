@@ -44,5 +44,38 @@ TEST(StatusOf, SaysWhereTheClientsOwnDeadlineEndedTheCall) {
     EXPECT_EQ(status_code(Errc::model_not_found, true), StatusCode::not_found);
 }
 
+TEST(StatusOf, TakesACancellationRightBeforeTheDeadlineForTheDeadline) {
+    const TimePoint now = TimePoint() + std::chrono::hours(1);
+    const TimePoint soon = now + Milliseconds(10);
+    EXPECT_TRUE(ended_by_deadline(Errc::cancelled, now, soon));
+    EXPECT_FALSE(ended_by_deadline(Errc::cancelled, now, now + Milliseconds(200)));
+    EXPECT_FALSE(ended_by_deadline(Errc::cancelled, now, kNever));
+    EXPECT_FALSE(ended_by_deadline(Errc::queue_timeout, now, soon)) << "it waited here, too long";
+    EXPECT_TRUE(ended_by_deadline(Errc::queue_timeout, now, now));
+}
+
+TEST(StatusText, IsCutBehindAWholeCharacter) {
+    EXPECT_EQ(status_text("short"), "short");
+    EXPECT_EQ(status_text(std::string(2048, 'x')), std::string(2048, 'x'));
+    for (const std::string before : {"", "x"}) {
+        std::string text = before;
+        while (text.size() < 9000) text += "\u00e4";
+        const std::string cut = status_text(text);
+        EXPECT_LE(cut.size(), 2048U);
+        EXPECT_GE(cut.size(), 2046U);
+        EXPECT_TRUE(cut.ends_with("\u00e4 ...")) << cut;
+    }
+}
+
+TEST(RetryAfter, IsSaidWhereHttpSaysIt) {
+    Error error = make_error(Errc::shutting_down, "");
+    EXPECT_EQ(retry_after_s(error), 1);
+    error.retry_after_s = 7;
+    EXPECT_EQ(retry_after_s(error), 7);
+    EXPECT_EQ(retry_after_s(make_error(Errc::rate_limited, "")), 1);
+    EXPECT_EQ(retry_after_s(make_error(Errc::invalid_request, "")), 0);
+    EXPECT_EQ(retry_after_s(make_error(Errc::bad_gateway, "")), 0);
+}
+
 }  // namespace
 }  // namespace ollama_proxy::grpc_api
