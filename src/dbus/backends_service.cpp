@@ -55,8 +55,8 @@ std::map<std::string, sdbus::Variant> details_of(const BackendView& b) {
     return out;
 }
 
-/// What the probes say, whose changes are heard of. That it is left alone for a moment (its circuit,
-/// a 429) is not told: nothing would tell that this is over.
+/// What the probes say, whose changes are heard of. That it is left alone for a moment (its
+/// circuit, a 429) is not told: nothing would tell that this is over.
 bool is_up(const BackendView& b) { return b.state == "healthy"; }
 
 const BackendView& find(const router::StatusView& view, const std::string& id) {
