@@ -128,7 +128,7 @@ TEST(FailoverTlsReuse, AnAnswerBeforeAnUploadIsDoneIsRelayed) {
 TEST(FailoverTlsReuse, TicketsThatComeDuringALargeRequestAreNoAnswer) {
     TlsPair pair({.receive_buffer = 64 * 1024});
     const std::string body = R"({"model":"test-model","messages":[{"role":"user","content":")" +
-                             std::string(4 << 20, 'x') + "\"}]}";
+                             std::string(3 << 20, 'x') + "\"}]}";
     EXPECT_EQ(support::http_post(pair.port(), kChat, body).body, kAnswer);
     EXPECT_EQ(pair.backend().longest(), body.size());
     EXPECT_EQ(pair.backend().chats(), 1);
