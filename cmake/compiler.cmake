@@ -34,7 +34,9 @@ target_compile_options(ollama_proxy_options INTERFACE
     # clang sees libstdc++'s own use of what it deprecates (std::stable_sort); gcc still watches ours
     $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>
     # gcc 12 reports false positives of these inside std and coroutine frames
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete -Wno-maybe-uninitialized -Wno-restrict>)
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete -Wno-maybe-uninitialized -Wno-restrict>
+    # gcc collects its garbage less often: 8 % of its time for 50 to 130 MB more (kB)
+    $<$<CXX_COMPILER_ID:GNU>:--param=ggc-min-heapsize=400000>)
 target_include_directories(ollama_proxy_options INTERFACE "${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}/src")
 target_compile_definitions(ollama_proxy_options INTERFACE
     BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE BOOST_ASIO_SEPARATE_COMPILATION

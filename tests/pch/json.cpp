@@ -1,4 +1,4 @@
-// What pch.hpp promises to the test files.
+// What json.hpp promises to the test files.
 namespace nlohmann {
 template class basic_json<>;
 namespace detail {
