@@ -27,7 +27,7 @@ std::variant<Endpoint, std::string> parse_endpoint(std::string_view text) {
     }
     const auto parsed = boost::urls::parse_uri(text);
     if (!parsed) return form + ", \"" + string(text) + "\" is not a URL";
-    const boost::urls::url_view url = *parsed;
+    const boost::urls::url_view& url = *parsed;
 
     Endpoint endpoint;
     endpoint.text = string(text);

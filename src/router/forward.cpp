@@ -91,7 +91,7 @@ awaitable<Result<ResponseStream>> pass_on(Router::Impl& router, const ForwardReq
     const auto generation = router.generation.load();
     auto target = management_target(*generation, request.backend);
     if (!target) co_return target.error();
-    const std::shared_ptr<upstream::Backend> backend = *target;
+    const std::shared_ptr<upstream::Backend> backend = std::move(*target);
     info.decided = true;
     info.backend = backend->id();
     info.mode = to_string(router.policy.load()->effective);

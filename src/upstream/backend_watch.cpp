@@ -34,11 +34,11 @@ void count_change(const Backend& backend) {
 
 }  // namespace
 
-BackendWatch::BackendWatch(asio::any_io_executor executor, std::shared_ptr<Backend> backend,
+BackendWatch::BackendWatch(const asio::any_io_executor& executor, std::shared_ptr<Backend> backend,
                            std::shared_ptr<WatchContext> context)
     : backend_(std::move(backend)),
       context_(std::move(context)),
-      wake_(std::move(executor)),
+      wake_(executor),
       schedule_(backend_->health()) {}
 
 bool BackendWatch::lists_models_apart() const {

@@ -32,7 +32,7 @@ struct WatchContext {
 /// callers that want the same thing at the same time share one request. Thread: control.
 class BackendWatch {
   public:
-    BackendWatch(boost::asio::any_io_executor executor, std::shared_ptr<Backend> backend,
+    BackendWatch(const boost::asio::any_io_executor& executor, std::shared_ptr<Backend> backend,
                  std::shared_ptr<WatchContext> context);
 
     /// The loop; ends after `leave()`, when the context is stopped, or when it is cancelled.

@@ -22,7 +22,7 @@ class Connection {
     using tcp = boost::asio::ip::tcp;
     using ErrorCode = boost::system::error_code;
 
-    explicit Connection(boost::asio::any_io_executor executor) : socket_(std::move(executor)) {}
+    explicit Connection(const boost::asio::any_io_executor& executor) : socket_(executor) {}
 
     /// Tries the addresses in turn, then the TLS handshake where the endpoint wants one.
     /// Cancelling leaves a closed connection.
