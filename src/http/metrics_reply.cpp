@@ -50,7 +50,8 @@ constexpr std::array kBackendGauges{
                      if (b.avg_latency_ms <= 0) return std::nullopt;
                      return b.avg_latency_ms / 1000;
                  }},
-    BackendGauge{"ollama_proxy_backend_tokens_per_second", "Measured speed of its answers.",
+    BackendGauge{"ollama_proxy_backend_tokens_per_second",
+                 "Speed of its answers, measured and configured.",
                  [](const BackendView& b) { return b.tokens_per_second; }},
     BackendGauge{"ollama_proxy_backend_power_watts", "Power that decisions reckon with.",
                  [](const BackendView& b) { return b.power_watts; }},

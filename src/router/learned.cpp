@@ -14,7 +14,8 @@ constexpr HalfLife kLoading{5, std::chrono::hours(7 * 24)};
 constexpr HalfLife kErrors{20, std::chrono::seconds(60)};
 
 constexpr double kLongestMs = 3600 * 1000.0;
-constexpr double kFastest = 1e6;  ///< tokens per second
+constexpr double kFastest = 1e6;     ///< tokens per second
+constexpr double kMostJoules = 1e6;  ///< per token
 
 void add_to(Ewma& mean, const std::optional<double>& value, double limit, TimePoint now,
             const HalfLife& half_life) {
@@ -29,6 +30,7 @@ void LearnedModel::add(const Observation& observation, TimePoint now) {
     add_to(cold_ms, observation.cold_ms, kLongestMs, now, kLoading);
     add_to(load_ms, observation.load_ms, kLongestMs, now, kLoading);
     add_to(tokens_per_second, observation.tokens_per_second, kFastest, now, kSpeed);
+    add_to(joules_per_token, observation.joules_per_token, kMostJoules, now, kSpeed);
     if (observation.warm_ms && *observation.warm_ms >= 0) recent_warm_ms.add(*observation.warm_ms);
     if (observation.failed) errors.add(*observation.failed, now, kErrors);
     used = now;
@@ -81,10 +83,13 @@ std::optional<double> LearnedBackend::first_token_ms(std::string_view model,
     return found->second.recent_warm_ms.percentile(percent);
 }
 
-LearnedBackend::Summary LearnedBackend::summary(double configured_ms) const {
+LearnedBackend::Summary LearnedBackend::summary(double configured_ms,
+                                                double configured_speed) const {
     std::lock_guard lock(mutex_);
+    const Ewma& speed = state_.all.tokens_per_second;
     return {state_.all.latency_ms(false, configured_ms), state_.all.warm_ms.measured(),
-            state_.all.tokens_per_second.measured()};
+            configured_speed > 0 ? speed.with_prior(configured_speed) : speed.measured(),
+            state_.all.joules_per_token.measured()};
 }
 
 LearnedState LearnedBackend::state() const {

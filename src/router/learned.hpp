@@ -20,6 +20,7 @@ struct Observation {
     std::optional<double> cold_ms;  ///< the same of one that had to be loaded, loading included
     std::optional<double> load_ms;  ///< of that the loading
     std::optional<double> tokens_per_second;
+    std::optional<double> joules_per_token;
     std::optional<bool> failed;
 };
 
@@ -29,6 +30,7 @@ struct LearnedModel {
     Ewma cold_ms;
     Ewma load_ms;
     Ewma tokens_per_second;
+    Ewma joules_per_token;
     ErrorRate errors;
     RecentTimes recent_warm_ms;  ///< not kept over a restart
     TimePoint used{};
@@ -89,8 +91,10 @@ class LearnedBackend {
         double latency_ms = 0;
         std::optional<double> ttft_ms;  ///< measured alone
         std::optional<double> tokens_per_second;
+        std::optional<double> joules_per_token;
     };
-    [[nodiscard]] Summary summary(double configured_ms) const;
+    /// Of a configured value 0 means that there is none.
+    [[nodiscard]] Summary summary(double configured_ms, double configured_speed) const;
 
     [[nodiscard]] LearnedState state() const;
 

@@ -23,7 +23,8 @@ struct Mean {
 constexpr std::array kMeans{Mean{"warm_ms", &LearnedModel::warm_ms},
                             Mean{"cold_ms", &LearnedModel::cold_ms},
                             Mean{"load_ms", &LearnedModel::load_ms},
-                            Mean{"tokens_per_second", &LearnedModel::tokens_per_second}};
+                            Mean{"tokens_per_second", &LearnedModel::tokens_per_second},
+                            Mean{"joules_per_token", &LearnedModel::joules_per_token}};
 
 double age_of(TimePoint moment, TimePoint now) {
     return std::clamp(std::chrono::duration<double>(now - moment).count(), 0.0, kOldest);

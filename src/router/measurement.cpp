@@ -5,7 +5,8 @@ namespace {
 
 /// Ollama reports some milliseconds also for a model that was there.
 constexpr double kLoadsMs = 200;
-/// Fewer tokens, or a shorter time, say nothing about speed.
+/// Fewer tokens, or a shorter time, say nothing about speed; nor do fewer tokens about energy, most
+/// of which went into the prompt then.
 constexpr double kFewTokens = 5;
 constexpr double kShortMs = 1;
 
@@ -18,6 +19,11 @@ std::optional<double> tokens_of(const codec::AnswerFacts& facts) {
 std::optional<double> speed(double tokens, double ms) {
     if (tokens < kFewTokens || ms < kShortMs) return std::nullopt;
     return tokens * 1000 / ms;
+}
+
+std::optional<double> share(double tokens, const std::optional<double>& joules) {
+    if (!joules || tokens < kFewTokens) return std::nullopt;
+    return *joules / tokens;
 }
 
 }  // namespace
@@ -33,15 +39,18 @@ Observation observation_of(const codec::AnswerFacts& facts, const StreamTimes& t
     if (!times.whole || !tokens) return out;
     out.tokens_per_second = facts.eval_ms ? speed(*tokens, *facts.eval_ms)
                                           : speed(*tokens - 1, times.last_ms - times.first_text_ms);
+    if (!loaded) out.joules_per_token = share(*tokens, times.joules);
     return out;
 }
 
-Observation observation_of_whole(const codec::AnswerFacts& facts, double total_ms) {
+Observation observation_of_whole(const codec::AnswerFacts& facts, double total_ms,
+                                 std::optional<double> joules) {
     Observation out;
     // without a count of tokens a whole answer is one event
     if (!facts.completion_tokens || facts.error) return out;
-    out.tokens_per_second =
-        speed(static_cast<double>(*facts.completion_tokens), facts.eval_ms.value_or(total_ms));
+    const auto tokens = static_cast<double>(*facts.completion_tokens);
+    out.tokens_per_second = speed(tokens, facts.eval_ms.value_or(total_ms));
+    if (facts.load_ms.value_or(0) < kLoadsMs) out.joules_per_token = share(tokens, joules);
     return out;
 }
 
@@ -61,6 +70,7 @@ void Measurement::end_stream(const codec::AnswerFacts& facts, bool whole) {
     times.last_ms = to_ms(last_ - asked_);
     times.cold = cold_;
     times.whole = whole;
+    times.joules = joules_;
     notes->learned->add(model_, observation_of(facts, times), last_);
 }
 
@@ -68,8 +78,8 @@ void Measurement::whole_reply(const codec::AnswerFacts& facts, TimePoint now) {
     const auto notes = std::exchange(notes_, nullptr);
     if (!notes || !notes->learned) return;
     if (cold_ && !facts.eval_ms) return;  // most of the time went into loading
-    const Observation seen = observation_of_whole(facts, to_ms(now - asked_));
-    if (seen.tokens_per_second) notes->learned->add(model_, seen, now);
+    const Observation seen = observation_of_whole(facts, to_ms(now - asked_), joules_);
+    if (seen.tokens_per_second || seen.joules_per_token) notes->learned->add(model_, seen, now);
 }
 
 }  // namespace ollama_proxy::router

@@ -5,6 +5,7 @@
 #include "router/backend_notes.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace ollama_proxy::router {
@@ -26,6 +27,8 @@ class Measurement {
         last_ = now;
         if (first_text_ == TimePoint{} && facts.content_events > 0) first_text_ = now;
     }
+    /// What the backend drew for it, told before the end.
+    void drew(double joules) { joules_ = joules; }
     /// The stream has ended, cleanly and whole or not: what it showed is learned, once.
     void end_stream(const codec::AnswerFacts& facts, bool whole);
     /// An answer that came whole: it tells the speed alone.
@@ -38,6 +41,7 @@ class Measurement {
     TimePoint asked_{};
     TimePoint first_text_{};  ///< the first piece with text in it
     TimePoint last_{};
+    std::optional<double> joules_;
     telemetry::LocalHistogram delay_;
 };
 
@@ -48,10 +52,12 @@ struct StreamTimes {
     double last_ms = 0;        ///< from asking to the last piece
     bool cold = false;
     bool whole = false;
+    std::optional<double> joules = std::nullopt;  ///< what the backend drew, as far as is known
 };
 [[nodiscard]] Observation observation_of(const codec::AnswerFacts& facts, const StreamTimes& times);
 
-/// Of an answer that came whole `total_ms` after asking.
-[[nodiscard]] Observation observation_of_whole(const codec::AnswerFacts& facts, double total_ms);
+/// Of an answer that came whole `total_ms` after asking. `joules`: what the backend drew for it.
+[[nodiscard]] Observation observation_of_whole(const codec::AnswerFacts& facts, double total_ms,
+                                               std::optional<double> joules = std::nullopt);
 
 }  // namespace ollama_proxy::router

@@ -32,6 +32,7 @@ codec::StreamWatcher::Release watch_pieces(codec::StreamWatcher& watcher,
 void ResponseStream::Impl::end_work(TimePoint now) {
     const codec::AnswerFacts& seen = watcher ? watcher->facts() : whole_facts;
     if (auto drawn = work.finish(seen.completion_tokens.value_or(seen.content_events), now)) {
+        measured.drew(drawn->joules);
         drawn->joules += copy_joules;
         charge = drawn;
     }
@@ -94,9 +95,9 @@ Step ResponseStream::Impl::judge_end() {
                       at_boundary());
     }
     outcome.succeeded();
-    if (watcher) measured.end_stream(watcher->facts(), true);
     if (on_success) on_success();
     release();
+    if (watcher) measured.end_stream(watcher->facts(), true);
     return {};
 }
 

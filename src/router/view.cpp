@@ -45,11 +45,19 @@ BackendView view_of(const upstream::Backend& backend, const BackendNotes& notes,
     out.in_flight = occupancy.in_flight;
     out.max_concurrency = settings.max_concurrency;
     out.avg_latency_ms = static_cast<double>(settings.characteristics.avg_latency.count());
+    const double speed = settings.characteristics.max_tokens_per_second;
+    if (speed > 0) out.tokens_per_second = speed;
+    if (energy && energy->joules_per_token) {
+        out.joules_per_token = energy->joules_per_token;
+        out.energy_source = to_string(energy->source);
+    }
     if (notes.learned) {
-        const auto learned = notes.learned->summary(out.avg_latency_ms);
+        const auto learned = notes.learned->summary(out.avg_latency_ms, speed);
         out.avg_latency_ms = learned.latency_ms;
         out.ttft_ms = learned.ttft_ms;
         out.tokens_per_second = learned.tokens_per_second;
+        // until a warm answer was measured: what the last requests drew, loading included
+        if (learned.joules_per_token) out.joules_per_token = learned.joules_per_token;
     }
     if (settings.characteristics.power_known) {
         out.power_watts = settings.characteristics.power_watts;
@@ -57,10 +65,6 @@ BackendView view_of(const upstream::Backend& backend, const BackendNotes& notes,
     if (const auto* device = machine ? machine->find(settings.id) : nullptr) {
         out.temperature_c = device->temperature_c;
         out.throttled = device->throttled;
-    }
-    if (energy && energy->joules_per_token) {
-        out.joules_per_token = energy->joules_per_token;
-        out.energy_source = to_string(energy->source);
     }
     out.priority = settings.characteristics.priority;
     out.requests = backend.requests();

@@ -86,6 +86,17 @@ TEST(Learning, AFullReplyTellsTheSpeed) {
     EXPECT_NEAR(backend_of(chain.port(), "a")["tokens_per_second"].get<double>(), 100, 0.1);
 }
 
+TEST(Learning, AConfiguredSpeedIsShownUntilItIsMeasured) {
+    Chain::Extra extra;
+    extra.per_backend = "characteristics: {max_tokens_per_second: 10}";
+    for (const char* learns : {"true", "false"}) {
+        SCOPED_TRACE(learns);
+        extra.sections = support::kQuiet + "router: {auto_optimize: " + std::string(learns) + "}\n";
+        const Chain chain({support::good_backend()}, extra);
+        EXPECT_EQ(backend_of(chain.port(), "a")["tokens_per_second"], 10);
+    }
+}
+
 TEST(Learning, OffMeansThatNothingIsLearned) {
     Chain::Extra extra;
     extra.per_backend = kSlow;
@@ -99,7 +110,8 @@ TEST(Learning, OffMeansThatNothingIsLearned) {
 /// The daemon as a process of its own, with its state in a folder that outlives it.
 class Lasting {
   public:
-    Lasting() : backend_(quick_stream()) {}
+    explicit Lasting(ScriptedBackend::Script script = quick_stream())
+        : backend_(std::move(script), model_in_memory()) {}
 
     [[nodiscard]] std::string yaml(std::string_view more = "") const {
         return support::config_yaml({support::backend_yaml("a", backend_.port(), kSlow)},
@@ -119,6 +131,12 @@ class Lasting {
     }
 
   private:
+    static ScriptedBackend::Options model_in_memory() {
+        ScriptedBackend::Options options;
+        options.loaded_models = options.models;
+        return options;
+    }
+
     TempDir state_;
     ScriptedBackend backend_;
 };
@@ -137,6 +155,30 @@ TEST(Learning, SurvivesARestart) {
     DaemonProcess again(lasting.yaml());
     EXPECT_NEAR(latency_of(again.port()), learned, learned * 0.2);
     EXPECT_FALSE(std::filesystem::exists(lasting.file().string() + ".corrupt"));
+}
+
+TEST(Learning, TheEnergyOfATokenSurvivesARestart) {
+    std::string tokens;
+    for (int i = 0; i < 6; ++i) tokens += support::delta("x");
+    const Lasting lasting(support::streaming(
+        "text/event-stream", {tokens + support::kFinish, std::string(support::kDone)}));
+    double learned = 0;
+    {
+        DaemonProcess daemon(lasting.yaml());
+        EXPECT_TRUE(backend_of(daemon.port(), "a").at("joules_per_token").is_null());
+        ASSERT_TRUE(support::eventually([&] {
+            lasting.ask(daemon, 1);
+            return lasting.text().find("joules_per_token") != std::string::npos;
+        })) << "learned once the catalog says that the model is loaded";
+        lasting.ask(daemon, 5);
+        learned = backend_of(daemon.port(), "a").at("joules_per_token").get<double>();
+        EXPECT_GT(learned, 0);
+        daemon.signal(SIGTERM);
+        EXPECT_EQ(daemon.wait_exit(), 0);
+    }
+    DaemonProcess again(lasting.yaml());
+    EXPECT_NEAR(backend_of(again.port(), "a").at("joules_per_token").get<double>(), learned,
+                learned * 0.01);
 }
 
 TEST(Learning, AnotherEndpointBeginsAnew) {

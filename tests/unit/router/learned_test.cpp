@@ -96,15 +96,32 @@ TEST(Learned, TheModelThatWasNotUsedLongestGivesWay) {
 
 TEST(Learned, TheSummaryIsOverAllModels) {
     LearnedBackend learned = backend();
-    EXPECT_EQ(learned.summary(400).latency_ms, 400);
-    EXPECT_FALSE(learned.summary(400).ttft_ms);
+    EXPECT_EQ(learned.summary(400, 0).latency_ms, 400);
+    EXPECT_FALSE(learned.summary(400, 0).ttft_ms);
+    EXPECT_FALSE(learned.summary(400, 0).joules_per_token);
     Observation seen = warm(100);
     seen.tokens_per_second = 50;
+    seen.joules_per_token = 2;
     learned.add("m", seen, kNow);
     seen.tokens_per_second = 100;
+    seen.joules_per_token = 4;
     learned.add("n", seen, kNow);
-    EXPECT_EQ(learned.summary(400).ttft_ms, 100);
-    EXPECT_NEAR(*learned.summary(400).tokens_per_second, 75, 2);
+    EXPECT_EQ(learned.summary(400, 0).ttft_ms, 100);
+    EXPECT_NEAR(*learned.summary(400, 0).tokens_per_second, 75, 2);
+    EXPECT_NEAR(*learned.summary(400, 0).joules_per_token, 3, 0.1);
+    EXPECT_EQ(learned.state().models.at("n").joules_per_token.measured(), 4);
+}
+
+TEST(Learned, AConfiguredSpeedCountsAsFiveMeasurements) {
+    LearnedBackend learned = backend();
+    EXPECT_FALSE(learned.summary(400, 0).tokens_per_second);
+    EXPECT_EQ(learned.summary(400, 10).tokens_per_second, 10);
+    Observation seen;
+    seen.tokens_per_second = 70;
+    learned.add("m", seen, kNow);
+    EXPECT_NEAR(*learned.summary(400, 10).tokens_per_second, 20, 1);
+    for (int i = 0; i < 200; ++i) learned.add("m", seen, kNow);
+    EXPECT_NEAR(*learned.summary(400, 10).tokens_per_second, 70, 1);
 }
 
 TEST(Learned, TheFirstChangeWakesWhoeverSavesAndTheNextDoNot) {
@@ -132,6 +149,7 @@ TEST(LearnedJson, ComesBackAsItWas) {
     LearnedBackend learned = backend();
     Observation seen = warm(123.25);
     seen.tokens_per_second = 40;
+    seen.joules_per_token = 1.5;
     seen.failed = true;
     learned.add("qwen:\"7b\"", seen, kNow - hours(3));
     const std::string text = learned_to_json({{"a", learned.state()}}, kNow, 1000);
@@ -144,6 +162,7 @@ TEST(LearnedJson, ComesBackAsItWas) {
     const LearnedModel& model = state.models.at("qwen:\"7b\"");
     EXPECT_DOUBLE_EQ(model.warm_ms.mean, 123.25);
     EXPECT_EQ(model.tokens_per_second.measured(), 40);
+    EXPECT_EQ(model.joules_per_token.measured(), 1.5);
     EXPECT_FALSE(model.cold_ms.measured());
     EXPECT_EQ(model.warm_ms.last, later - hours(4));
     EXPECT_DOUBLE_EQ(model.latency_ms(false, 400),
@@ -229,6 +248,27 @@ TEST(Observations, AFullReplyTellsItsSpeedAndNothingElse) {
     EXPECT_EQ(seen.tokens_per_second, 10);
     EXPECT_FALSE(seen.warm_ms || seen.cold_ms || seen.load_ms || seen.failed);
     EXPECT_FALSE(observation_of_whole(facts_with(1), 2000).tokens_per_second) << "an embedding";
+}
+
+TEST(Observations, AWarmAnswerTellsTheEnergyOfAToken) {
+    EXPECT_EQ(observation_of(facts_with(10), {100, 1100, false, true, 25.0}).joules_per_token, 2.5);
+    codec::AnswerFacts facts;
+    facts.completion_tokens = 50;
+    EXPECT_EQ(observation_of_whole(facts, 2000, 25.0).joules_per_token, 0.5);
+}
+
+TEST(Observations, WhatSaysNothingAboutTheEnergyOfAToken) {
+    const auto told = [](std::uint64_t tokens, const StreamTimes& times) {
+        return observation_of(facts_with(tokens), times).joules_per_token.has_value();
+    };
+    EXPECT_FALSE(told(10, {100, 1100, true, true, 25.0})) << "loading is in it";
+    EXPECT_FALSE(told(10, {100, 1100, false, false, 25.0})) << "cut";
+    EXPECT_FALSE(told(4, {100, 1100, false, true, 25.0})) << "few tokens";
+    EXPECT_FALSE(told(10, {100, 1100, false, true, std::nullopt})) << "not known";
+    codec::AnswerFacts facts;
+    facts.completion_tokens = 50;
+    facts.load_ms = 3000;
+    EXPECT_FALSE(observation_of_whole(facts, 9000, 25.0).joules_per_token) << "loading is in it";
 }
 
 TEST(Observations, AFewTokensSayNothingAboutSpeed) {
