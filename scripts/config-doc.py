@@ -15,11 +15,6 @@ DOCUMENT = ROOT / "docs/configuration.md"
 BEGIN = "<!-- written by scripts/config-doc.py from config/schema.json: change the schema, not the tables -->\n"
 END = "<!-- end of what scripts/config-doc.py writes -->\n"
 
-# Keys and sections that are read and checked, and that nothing acts on yet.
-NOT_YET = {
-    "backends[].characteristics.max_tokens_per_second", "stream",
-}
-
 
 def follow(schema, node):
     if "$ref" not in node:
@@ -47,30 +42,29 @@ def type_text(node):
     return kind
 
 
-def rows(schema, properties, path, marked):
-    """(key, node, not used yet) of every key below `path` that is not a section."""
+def rows(schema, properties, path):
+    """(key, node) of every key below `path` that is not a section."""
     for name, node in properties.items():
         node = follow(schema, node)
         key = f"{path}.{name}" if path else name
-        late = marked or key in NOT_YET
         items = node.get("items", {})
         if "properties" in node:
-            yield from rows(schema, node["properties"], key, late)
+            yield from rows(schema, node["properties"], key)
         elif "properties" in items:
-            yield from rows(schema, items["properties"], key + "[]", late)
+            yield from rows(schema, items["properties"], key + "[]")
         else:
-            yield key, node, late
+            yield key, node
 
 
 def collapse_modes(found):
     """The five modes have the same keys: one row stands for all."""
     seen = set()
-    for key, node, late in found:
+    for key, node in found:
         for mode in ("Performance", "Balanced", "Efficiency", "Quiet", "UltraEfficiency"):
             key = key.replace(f"efficiency.modes.{mode}.", "efficiency.modes.MODE.")
         if key not in seen:
             seen.add(key)
-            yield key, node, late
+            yield key, node
 
 
 def cell(text):
@@ -79,23 +73,19 @@ def cell(text):
 
 def table(found):
     out = ["| key | value | default | meaning |\n", "|---|---|---|---|\n"]
-    for key, node, late in found:
+    for key, node in found:
         default = f"`{json.dumps(node['default'])}`" if "default" in node else ""
-        meaning = node["description"] + (" *Not used yet.*" if late else "")
+        meaning = node["description"]
         out.append(f"| `{cell(key)}` | {cell(type_text(node))} | {cell(default)} | {cell(meaning)} |\n")
     return "".join(out)
 
 
 def tables():
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    out, known = [], set()
+    out = []
     for name, node in schema["properties"].items():
-        found = list(collapse_modes(rows(schema, {name: node}, "", False)))
-        known |= {key for key, _, _ in found}
+        found = list(collapse_modes(rows(schema, {name: node}, "")))
         out.append(f"\n## {name}\n\n{node['description']}\n\n{table(found)}")
-    unknown = {key for key in NOT_YET if not any((one + ".").startswith((key + ".", key + "[].")) for one in known)}
-    if unknown:
-        sys.exit(f"config-doc.py: no such key: {', '.join(sorted(unknown))}")
     return "".join(out) + "\n"
 
 

@@ -139,6 +139,7 @@ awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
     record_ = {};
     in_hand_ = true;
     stream_open_ = false;
+    opened_ = false;
     close_after_ = false;
     client_ = peer_address_;
     body_unread_ = request_.has_body();

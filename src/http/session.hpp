@@ -89,7 +89,19 @@ class Session : public boost::intrusive::list_base_hook<
                                   const router::RouteInfo& info, std::string& rest);
     [[nodiscard]] std::string stream_head(const router::ResponseStream& answer,
                                           const router::RouteInfo& info);
-    boost::asio::awaitable<After> relay_stream(router::ResponseStream stream, std::string head);
+    boost::asio::awaitable<After> relay_stream(router::ResponseStream stream, std::string head,
+                                               bool chunked);
+
+    // session_keepalive.cpp
+    [[nodiscard]] bool comments_while_waiting() const;
+    boost::asio::awaitable<Result<router::ResponseStream>> with_comments(
+        boost::asio::awaitable<Result<router::ResponseStream>> source,
+        const router::RouteInfo& info, std::string& unsent);
+    boost::asio::awaitable<void> comment(const router::RouteInfo& info, std::string& unsent);
+    [[nodiscard]] boost::asio::awaitable<After> answer_opened(Result<router::ResponseStream> answer,
+                                                              std::string unsent);
+    boost::asio::awaitable<After> refuse_opened(Result<router::ResponseStream> answer,
+                                                std::string unsent);
 
     // session_websocket.cpp
     boost::asio::awaitable<After> serve_websocket(const codec::RequestHead& head);
@@ -128,6 +140,7 @@ class Session : public boost::intrusive::list_base_hook<
     TimePoint asked_{};         ///< when the whole request was there
     bool body_unread_ = false;  ///< bytes of the current request's body may still come
     bool stream_open_ = false;  ///< a stream is being sent and stands at a boundary
+    bool opened_ = false;       ///< the head of a stream was sent while it waited for its answer
     bool close_after_ = false;  ///< this answer said `Connection: close`
     bool in_hand_ = false;      ///< a request whose record is not finished
     bool last_words_ = false;   ///< a request that was cut got a whole answer, which must arrive

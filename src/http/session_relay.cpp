@@ -1,3 +1,4 @@
+#include "http/chunk_head.hpp"
 #include "http/hints.hpp"
 #include "http/http_metrics.hpp"
 #include "http/session.hpp"
@@ -8,27 +9,12 @@
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 
-#include <charconv>
-
 namespace ollama_proxy::http {
 using boost::asio::awaitable;
 using router::ResponseStream;
 using router::Step;
 
 namespace {
-
-struct ChunkHead {
-    std::array<char, 20> text{};
-    std::size_t size = 0;
-
-    explicit ChunkHead(std::size_t bytes) {
-        const auto [end, ec] = std::to_chars(text.data(), text.data() + 18, bytes, 16);
-        size = static_cast<std::size_t>(end - text.data());
-        text[size++] = '\r';
-        text[size++] = '\n';
-    }
-    [[nodiscard]] std::string_view view() const { return {text.data(), size}; }
-};
 
 void note_tokens(telemetry::AccessRecord& record, const codec::AnswerFacts& facts) {
     if (facts.completion_tokens) {
@@ -166,11 +152,15 @@ awaitable<Session::After> Session::answer_with(awaitable<Result<ResponseStream>>
 /// is needed only once is done in functions of its own.
 awaitable<Session::After> Session::relay(awaitable<Result<ResponseStream>> source,
                                          const router::RouteInfo& info) {
+    std::string unsent;
+    if (comments_while_waiting()) source = with_comments(std::move(source), info, unsent);
     auto answer = co_await std::move(source);
+    if (opened_) co_return co_await answer_opened(std::move(answer), std::move(unsent));
     if (!answer) co_return co_await refuse(answer.error(), info);
     if (answer->is_stream()) {
         std::string head = stream_head(*answer, info);
-        co_return co_await relay_stream(std::move(*answer), std::move(head));
+        const bool chunked = head.find("\r\nTransfer-Encoding: chunked\r\n") != head.npos;
+        co_return co_await relay_stream(std::move(*answer), std::move(head), chunked);
     }
     std::string rest;
     bool sent = send_whole(*answer, info, rest);
@@ -236,12 +226,12 @@ std::string Session::stream_head(const ResponseStream& answer, const router::Rou
 }
 
 /// Step after step: pull from the backend, send, pull again. The head goes with the first piece.
-awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::string head) {
-    const bool chunked = head.find("\r\nTransfer-Encoding: chunked\r\n") != head.npos;
+awaitable<Session::After> Session::relay_stream(ResponseStream stream, std::string head,
+                                                bool chunked) {
     const Milliseconds stall = config_->server.limits.write_stall;
     for (;;) {
         const Step step = co_await stream.next();
-        if (!head.empty()) note_first_byte();
+        if (record_.first_byte_ms < 0) note_first_byte();
         if (step.kind == Step::Kind::piece) {
             const std::size_t size = step.parts[0].size() + step.parts[1].size();
             stream_open_ = false;  // while half a chunk is on its way nothing may come between

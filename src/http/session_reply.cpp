@@ -1,22 +1,11 @@
+#include "http/chunk_head.hpp"
 #include "http/http_metrics.hpp"
 #include "http/session.hpp"
 
 #include <array>
-#include <charconv>
 
 namespace ollama_proxy::http {
 using boost::asio::awaitable;
-
-namespace {
-
-std::string one_chunk(std::string_view payload) {
-    std::array<char, 20> size{};
-    const auto [end, ec] =
-        std::to_chars(size.data(), size.data() + size.size(), payload.size(), 16);
-    return std::string(size.data(), end).append("\r\n").append(payload).append("\r\n");
-}
-
-}  // namespace
 
 /// A whole head. `framing` is the line that says how the body is delimited.
 void Session::append_head(std::string& out, int status, std::string_view fields,
@@ -97,7 +86,7 @@ void Session::cut_by_stop(const router::RouteInfo* info) {
     if (!in_hand_) return;
     Error error = make_error(Errc::shutting_down, "the proxy is shutting down");
     error.retry_after_s = 1;
-    if (record_.first_byte_ms < 0) {
+    if (record_.first_byte_ms < 0 && !opened_) {
         note_error(error);
         const Reply reply = error_reply(request_.dialect, error);
         std::string framing;
@@ -112,7 +101,10 @@ void Session::cut_by_stop(const router::RouteInfo* info) {
         record_.error = codec::code_name(error.code);
         if (stream_open_) {
             const std::string event = codec::error_event(request_.dialect, error);
-            downstream_.write_now(request_.minor_version == 0 ? event : one_chunk(event));
+            const ChunkHead chunk(event.size());
+            downstream_.write_now(request_.minor_version == 0
+                                      ? event
+                                      : std::string(chunk.view()).append(event).append("\r\n"));
         }
     }
     finish_record();

@@ -25,6 +25,20 @@ Capacity capacity_of(const upstream::Backend& backend, TimePoint now) {
                       now);
 }
 
+/// While a request is in the queue.
+class ShownAsWaiting {
+  public:
+    explicit ShownAsWaiting(RouteInfo& info) : info_(info) {}
+    ShownAsWaiting(const ShownAsWaiting&) = delete;
+    ShownAsWaiting& operator=(const ShownAsWaiting&) = delete;
+    ~ShownAsWaiting() { info_.waiting = 0; }
+
+    void among(std::size_t all) { info_.waiting = all; }
+
+  private:
+    RouteInfo& info_;
+};
+
 }  // namespace
 
 Place Search::place_at(std::uint32_t index) const {
@@ -95,10 +109,12 @@ awaitable<Result<std::optional<Admitted>>> Search::admit() {
     auto entered = stay.enter(places_, returning_);
     if (!entered) co_return entered.error();
     returning_ = true;
+    ShownAsWaiting shown(info_);
     const TimePoint limit =
         std::min(begin + (generation_->config->queue.timeout - before), context_.deadline);
     for (Clock::duration look = kFirstLook;;
          look = std::min<Clock::duration>(2 * look, kLastLook)) {
+        shown.among(router_.admission.waiting());
         auto waited = co_await stay.wait(limit, Clock::now() + look);
         now_ = Clock::now();
         waited_ = before + (now_ - begin);

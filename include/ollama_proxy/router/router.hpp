@@ -34,6 +34,7 @@ struct RouteInfo {
     std::string alternatives;  ///< comma list, best first
     std::size_t queue_depth = 0;
     double queue_wait_ms = 0;
+    std::size_t waiting = 0;  ///< while it waits for a slot: how many do, itself included; else 0
     /// Spent at backends until the answer was committed, failures included.
     double upstream_ms = 0;
     std::string_view mode;  ///< effective mode; static text
