@@ -313,3 +313,59 @@ describe('openai SDK and faults of a backend', () => {
     }
   });
 });
+
+describe('openai SDK while its request waits (stream.keepalive_ms)', () => {
+  let recorder, daemon, client, text, headCame;
+
+  before(async () => {
+    recorder = await startRecorder();
+    daemon = await startDaemon({ config: { backends: backendsOf({ endpoint: recorder.url }), stream: { keepalive_ms: 10 } } });
+    await untilReady(daemon);
+    client = new OpenAI({
+      baseURL: `${daemon.url}/v1`, apiKey: 'unused', maxRetries: 0, timeout: 20_000,
+      // what came, in passing: the SDK does not show comments
+      fetch: async (url, init) => {
+        const response = await fetch(url, init);
+        headCame();
+        const [mine, its] = response.body.tee();
+        text = new Response(mine).text().catch(() => 'cut');
+        return new Response(its, response);
+      },
+    });
+  });
+  after(async () => {
+    await daemon?.stop();
+    await recorder?.stop();
+  });
+
+  const ask = async () => {
+    const words = [];
+    const stream = await client.chat.completions
+      .create({ model: 'tiny:latest', messages: [{ role: 'user', content: 'hi' }], stream: true });
+    for await (const chunk of stream) words.push(chunk.choices[0].delta.content);
+    return words;
+  };
+  // The head comes with the first comment: only then the backend goes on.
+  const afterComments = (then) => {
+    const commented = new Promise((resolve) => { headCame = resolve; });
+    return async (response) => {
+      await commented;
+      await then(response);
+    };
+  };
+
+  test('comments do not disturb it', async () => {
+    recorder.reply = afterComments((response) => sendPieces(response, [chatChunk('late', 'stop'), DONE]));
+    assert.deepEqual(await within(5_000, ask(), 'the stream'), ['late']);
+    assert.match(await text, /^(: waiting\n\n)+data: /);
+  });
+
+  test('an error behind them is the SDK\'s error', async () => {
+    recorder.reply = afterComments((response) => sendJson(response, { error: { message: 'too long for me', code: 'context_length' } }, 400));
+    await assert.rejects(within(5_000, ask(), 'the stream'), (error) => {
+      assert.ok(error instanceof OpenAI.APIError, String(error));
+      assert.match(error.message, /too long for me/);
+      return true;
+    });
+  });
+});
