@@ -78,7 +78,7 @@ void Assembler::take_draws(const Readings& readings, std::span<const Part> parts
                                            domain.counter.wraps_at, time);
         const double seconds = std::chrono::duration<double>(time).count();
         if (!joules || seconds <= 0) continue;
-        out.draws.push_back({domain.name, *joules / seconds, PowerSource::rapl});
+        out.draws.push_back({domain.part, *joules / seconds, PowerSource::rapl});
     }
     drawn_ = std::move(drawn);
     if (const auto& battery = readings.power.battery; battery && battery->watts) {

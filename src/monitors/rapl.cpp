@@ -11,6 +11,17 @@ namespace {
 /// The clock is read after the counter, so two readings may lie further apart than their times say.
 constexpr std::chrono::duration<double> kShortest{0.25};
 
+/// Each socket has a "core" and a "dram" of its own.
+void name_parts(std::vector<RaplDomain>& domains) {
+    for (RaplDomain& domain : domains) {
+        domain.part = domain.name;
+        if (std::ranges::count(domains, domain.name, &RaplDomain::name) < 2) continue;
+        const std::string above = domain.zone.substr(0, domain.zone.rfind(':'));
+        const auto package = std::ranges::find(domains, above, &RaplDomain::zone);
+        domain.part = (package == domains.end() ? domain.zone : package->name) + "/" + domain.name;
+    }
+}
+
 }  // namespace
 
 RaplFacts find_rapl(FileReader& sysfs) {
@@ -36,6 +47,7 @@ RaplFacts find_rapl(FileReader& sysfs) {
         domain.counter.wraps_at = read_micro(sysfs, dir + "/max_energy_range_uj").value_or(0);
         out.domains.push_back(std::move(domain));
     }
+    name_parts(out.domains);
     return out;
 }
 

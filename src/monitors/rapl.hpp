@@ -12,6 +12,7 @@ namespace ollama_proxy::monitors {
 struct RaplDomain {
     std::string zone;  ///< "intel-rapl:0:1"
     std::string name;  ///< "package-0", "core", "uncore", "dram", "psys"
+    std::string part;  ///< its name, or "package-1/core" where several have that name
     CounterFacts counter;
 };
 

@@ -204,6 +204,20 @@ TEST(TwoSockets, KeepTheirNamesWhileOneIsOutOfSight) {
     EXPECT_EQ(sensor(snapshot, "coretemp.1 Package id 1")->state, SensorState::stale);
 }
 
+TEST(TwoSockets, TellTheirCoresApart) {
+    test::MachineTree tree = test::intel_laptop();
+    tree.add("class/powercap/intel-rapl:1", {{"name", "package-1"}, {"energy_uj", "0"}});
+    tree.add("class/powercap/intel-rapl:1:0", {{"name", "core"}, {"energy_uj", "0"}});
+    Machine machine(std::move(tree));
+    (void)machine.look();
+    machine.tree.set("class/powercap/intel-rapl:1:0/energy_uj", "20000000");
+    const SystemSnapshot snapshot = machine.look();
+    EXPECT_NEAR(draw(snapshot, "package-1/core").value(), 4, 1e-9);
+    EXPECT_TRUE(draw(snapshot, "package-0/core"));
+    EXPECT_TRUE(draw(snapshot, "uncore")) << "there is only one";
+    EXPECT_FALSE(draw(snapshot, "core"));
+}
+
 TEST(TwoSockets, OfWhichOnlyTheZonesAreKnownAreJudgedEachForItself) {
     test::MachineTree tree;
     for (const char* zone : {"thermal_zone0", "thermal_zone1"}) {
