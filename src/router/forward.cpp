@@ -134,7 +134,14 @@ void count_if_failed(const Result<ResponseStream>& answer) {
 
 awaitable<Result<ResponseStream>> Router::forward(const ForwardRequest& request,
                                                   const RequestContext& context, RouteInfo& info) {
-    (void)context;
+    if (impl_->sleep.is_closed()) {
+        const auto patience = impl_->generation.load()->config->queue.timeout;
+        const auto limit = std::min(Clock::now() + patience, context.deadline);
+        if (auto late = co_await impl_->sleep.pass(limit)) {
+            count_error(late->code);
+            co_return std::move(*late);
+        }
+    }
     auto answer = co_await pass_on(*impl_, request, info);
     count_if_failed(answer);
     co_return answer;

@@ -48,16 +48,6 @@ Result<void> Search::find_target() {
     return {};
 }
 
-awaitable<std::optional<Error>> Search::wait_until_awake() {
-    const auto patience = generation_->config->queue.timeout;
-    const TimePoint limit = std::min(Clock::now() + patience, context_.deadline);
-    const bool awake = co_await router_.sleep.pass(limit);
-    if (awake || Clock::now() < limit) co_return std::nullopt;
-    Error late = make_error(Errc::queue_timeout, "the machine is about to sleep; try again later");
-    late.retry_after_s = 1;
-    co_return late;
-}
-
 awaitable<Result<ResponseStream>> Search::run() {
     const auto target = find_target();
     if (!target) co_return target.error();
@@ -70,7 +60,9 @@ awaitable<Result<ResponseStream>> Search::run() {
             co_return error;
         }
         if (router_.sleep.is_closed()) {
-            if (auto late = co_await wait_until_awake()) co_return *late;
+            const auto patience = generation_->config->queue.timeout;
+            const auto limit = std::min(Clock::now() + patience, context_.deadline);
+            if (auto late = co_await router_.sleep.pass(limit)) co_return std::move(*late);
             now_ = Clock::now();
         }
         if (new_configuration_) {

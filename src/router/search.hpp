@@ -61,7 +61,6 @@ class Search {
     std::optional<Admitted> choose_places(bool take);
     void note_given_to(std::uint32_t index);
     void note_chosen(std::uint32_t index);
-    boost::asio::awaitable<std::optional<Error>> wait_until_awake();
     std::optional<Admitted> admit_now();
     boost::asio::awaitable<Result<std::optional<Admitted>>> admit();
     Result<void> adopt_configuration();

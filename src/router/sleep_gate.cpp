@@ -40,15 +40,27 @@ void SleepGate::open() {
     }
 }
 
-asio::awaitable<bool> SleepGate::pass(TimePoint limit) {
+asio::awaitable<std::optional<Error>> SleepGate::pass(TimePoint limit) {
+    while (is_closed()) {
+        if (Clock::now() >= limit) {
+            Error late =
+                make_error(Errc::queue_timeout, "the machine is about to sleep; try again later");
+            late.retry_after_s = 1;
+            co_return late;
+        }
+        co_await wait(limit);
+    }
+    co_return std::nullopt;
+}
+
+asio::awaitable<void> SleepGate::wait(TimePoint limit) {
     const auto executor = co_await asio::this_coro::executor;
     const Entry entry(*this, std::make_shared<Waiter>(executor));
     entry.waiter->timer.expires_at(limit);
     // listed before this look: who opens after it will cancel the timer
-    if (!is_closed()) co_return true;
-    co_await entry.waiter->timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (!is_closed()) co_return;
     // a cancelled request throws at its next co_await; here it just goes on
-    co_return !is_closed();
+    co_await entry.waiter->timer.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
 }  // namespace ollama_proxy::router

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ollama_proxy/common/clock.hpp"
+#include "ollama_proxy/common/error.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -8,6 +9,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 namespace ollama_proxy::router {
 
@@ -18,12 +20,15 @@ class SleepGate {
     void open();
     [[nodiscard]] bool is_closed() const { return closed_.load(std::memory_order_relaxed); }
 
-    /// Returns once it is open; false when `limit` passed before. Cancelling (total) ends the wait.
-    [[nodiscard]] boost::asio::awaitable<bool> pass(TimePoint limit);
+    /// Returns once it is open; queue_timeout when `limit` passed before. Cancelling (total) ends
+    /// the wait.
+    [[nodiscard]] boost::asio::awaitable<std::optional<Error>> pass(TimePoint limit);
 
   private:
     struct Waiter;
     struct Entry;
+
+    boost::asio::awaitable<void> wait(TimePoint limit);
 
     std::atomic<bool> closed_{false};
     std::mutex mutex_;

@@ -83,13 +83,21 @@ class System(Desk):
         eventually(lambda: daemon.metric("ollama_proxy_connections") == 1, "nobody but who asks for this")
         second = threading.Thread(target=ask)
         second.start()
-        eventually(lambda: daemon.metric("ollama_proxy_connections") == 2, "the second request")
+        copied = []
+        third = threading.Thread(target=lambda: copied.append(
+            daemon.post("/api/copy", {"source": "m", "destination": "n"})[0]))
+        third.start()
+        eventually(lambda: daemon.metric("ollama_proxy_connections") == 3, "the two requests")
         for _ in range(20):  # others are served meanwhile, by the same workers
             daemon.get("/backends")
-        self.assertEqual((backend.asked, answers), (1, ["hi"]))
+        self.assertEqual((backend.asked, answers, copied), (1, ["hi"], []))
+        backend.hold.clear()
         prepare_for_sleep(self.connection, False)
-        second.join(20)
-        self.assertEqual(answers, ["hi", "hi"])
+        eventually(self.inhibitors, "the inhibitor for what waited")
+        backend.hold.set()
+        for waiting in (second, third):
+            waiting.join(20)
+        self.assertEqual((backend.asked, answers, len(copied)), (3, ["hi", "hi"], 1))
         eventually(lambda: not self.inhibitors(), "no inhibitor when nothing runs")
 
     def test_waking_drops_idle_connections_and_probes_at_once(self):
