@@ -143,7 +143,9 @@ void append_common(std::string& out, const CommonFields& common) {
 void append_routing(std::string& out, const router::RouteInfo& info) {
     if (!info.decided) return;
     add(out, "X-Backend-Used", info.backend);
-    add_number(out, "X-Estimated-Latency-Ms", info.estimated_latency_ms, 0);
+    if (info.estimated_latency_ms > 0) {  // 0: not known, or nothing that has a first token
+        add_number(out, "X-Estimated-Latency-Ms", info.estimated_latency_ms, 0);
+    }
     if (info.estimated_watts) {
         add_number(out, "X-Estimated-Power-W", *info.estimated_watts, 1);
     }

@@ -78,12 +78,14 @@ awaitable<void> Session::comment(const router::RouteInfo& info, std::string& uns
                            "X-Accel-Buffering: no\r\n",
                            nullptr, "Transfer-Encoding: chunked\r\n");
         }
-        const std::string text =
-            info.waiting > 0 ? ": queued " + std::to_string(info.waiting) + "\n\n" : ": waiting\n\n";
+        const std::string text = info.waiting > 0
+                                     ? ": queued " + std::to_string(info.waiting) + "\n\n"
+                                     : ": waiting\n\n";
         const ChunkHead chunk(text.size());
         const std::array<std::string_view, 4> parts{head, chunk.view(), text, "\r\n"};
         opened_ = true;
-        if (!downstream_.write_first(parts, unsent)) co_return;  // it has left, which ends the request
+        if (!downstream_.write_first(parts, unsent))
+            co_return;  // it has left, which ends the request
         record_.bytes_out += text.size();
         stream_open_ = unsent.empty();
     }
@@ -98,8 +100,8 @@ awaitable<Session::After> Session::answer_opened(Result<ResponseStream> answer,
     return refuse_opened(std::move(answer), std::move(unsent));
 }
 
-/// An error, or an answer that is no stream of events, told as the one event of the stream. The last
-/// chunk is left out, as where a stream breaks.
+/// An error, or an answer that is no stream of events, told as the one event of the stream. The
+/// last chunk is left out, as where a stream breaks.
 awaitable<Session::After> Session::refuse_opened(Result<ResponseStream> answer,
                                                  std::string unsent) {
     Error error;

@@ -125,7 +125,8 @@ TEST(Keepalive, ErrorsBehindCommentsAreEventsOfTheDialect) {
     for (const Case& c :
          {Case{kChat, 400, refusal, "data: {\"error\":{", "too\\nlong"},
           Case{kMessages, 400, refusal, "event: error\ndata: {\"type\":\"error\"", "too\\nlong"},
-          Case{kChat, 502, "<html>no</html>", "data: {\"error\":{", "\"code\":\"no_available_backends\""},
+          Case{kChat, 502, "<html>no</html>", "data: {\"error\":{",
+               "\"code\":\"no_available_backends\""},
           Case{kChat, 200, support::kAnswer, "data: {\"error\":{", "keepalive_ms"}}) {
         SCOPED_TRACE(std::string(c.path) + " " + std::to_string(c.status));
         Gate gate;
