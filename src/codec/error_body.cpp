@@ -97,6 +97,19 @@ nlohmann::ordered_json error_json(ErrorDialect dialect, const Error& error) {
     return body;
 }
 
+/// The event whose data is `body`, which is one line.
+std::string event_of(ErrorDialect dialect, const std::string& body) {
+    switch (dialect) {
+        case ErrorDialect::anthropic:
+            return "event: error\ndata: " + body + "\n\n";
+        case ErrorDialect::ollama:
+            return body + "\n";
+        case ErrorDialect::openai:
+            break;
+    }
+    return "data: " + body + "\n\n";
+}
+
 }  // namespace
 
 ErrorDialect error_dialect_of(Api api) { return error_dialect_of(path_of(api)); }
@@ -161,16 +174,15 @@ std::string error_body(ErrorDialect dialect, const Error& error) {
 }
 
 std::string error_event(ErrorDialect dialect, const Error& error) {
-    const std::string body = error_body(dialect, error);
-    switch (dialect) {
-        case ErrorDialect::anthropic:
-            return "event: error\ndata: " + body + "\n\n";
-        case ErrorDialect::ollama:
-            return body + "\n";
-        case ErrorDialect::openai:
-            break;
-    }
-    return "data: " + body + "\n\n";
+    return event_of(dialect, error_body(dialect, error));
+}
+
+std::optional<std::string> error_event_of(ErrorDialect dialect, std::string_view body) {
+    const auto own = nlohmann::ordered_json::parse(body, nullptr, false);
+    if (!own.is_object() || !own.contains("error")) return std::nullopt;
+    if (dialect == ErrorDialect::anthropic && !own.contains("type")) return std::nullopt;
+    return event_of(dialect,
+                    own.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 }  // namespace ollama_proxy::codec

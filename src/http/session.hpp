@@ -97,7 +97,10 @@ class Session : public boost::intrusive::list_base_hook<
     boost::asio::awaitable<Result<router::ResponseStream>> with_comments(
         boost::asio::awaitable<Result<router::ResponseStream>> source,
         const router::RouteInfo& info, std::string& unsent);
-    boost::asio::awaitable<void> comment(const router::RouteInfo& info, std::string& unsent);
+    boost::asio::awaitable<void> comment(const router::RouteInfo& info, const bool& over,
+                                         std::string& unsent);
+    [[nodiscard]] bool send_comment(std::size_t waiting, std::string& unsent);
+    [[nodiscard]] bool send_again(std::string& unsent);
     [[nodiscard]] boost::asio::awaitable<After> answer_opened(Result<router::ResponseStream> answer,
                                                               std::string unsent);
     boost::asio::awaitable<After> refuse_opened(Result<router::ResponseStream> answer,

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <atomic>
 #include <future>
+#include <thread>
 
 namespace ollama_proxy {
 namespace {
@@ -113,6 +115,33 @@ TEST(Keepalive, AnotherBackendMayStillAnswerBehindComments) {
     EXPECT_EQ(chain[0].request_count(), 1U);
 }
 
+/// Answers come in the very moment in which a comment is due, and before any is.
+TEST(Keepalive, AnAnswerAndACommentInTheSameMoment) {
+    auto extra = commenting("max_concurrency: 2");
+    extra.sections = support::kQuiet + "stream: {keepalive_ms: 1}\n";
+    support::Chain chain({support::streaming("text/event-stream", {kStream})}, extra);
+    std::vector<std::thread> clients;
+    std::atomic<int> wrong{0};
+    for (int i = 0; i < 6; ++i) {
+        clients.emplace_back([&] {
+            RawClient client(chain.port());
+            for (int n = 0; n < 60; ++n) {
+                const auto reply = client.post(kChat, chat_body(true));
+                if (!reply.body.ends_with(kStream) || !reply.clean_end) ++wrong;
+            }
+        });
+    }
+    for (std::thread& one : clients) one.join();
+    EXPECT_EQ(wrong, 0);
+}
+
+TEST(Keepalive, AnErrorBeforeTheFirstCommentIsAnErrorLikeAnyOther) {
+    support::Chain chain({support::good_backend()}, commenting());
+    const auto reply = support::http_post(chain.port(), kChat, chat_body(true, "nobody-has-it"));
+    EXPECT_EQ(reply.status, 404);
+    EXPECT_EQ(reply.header("Content-Type"), "application/json");
+}
+
 TEST(Keepalive, ErrorsBehindCommentsAreEventsOfTheDialect) {
     struct Case {
         std::string_view path;
@@ -123,7 +152,7 @@ TEST(Keepalive, ErrorsBehindCommentsAreEventsOfTheDialect) {
     };
     const std::string refusal = R"({"error":{"message":"too\nlong","code":"context_length"}})";
     for (const Case& c :
-         {Case{kChat, 400, refusal, "data: {\"error\":{", "too\\nlong"},
+         {Case{kChat, 400, refusal, "data: {\"error\":{", "\"code\":\"context_length\"}}\n\n"},
           Case{kMessages, 400, refusal, "event: error\ndata: {\"type\":\"error\"", "too\\nlong"},
           Case{kChat, 502, "<html>no</html>", "data: {\"error\":{",
                "\"code\":\"no_available_backends\""},

@@ -3,6 +3,7 @@
 #include "ollama_proxy/codec/request_scan.hpp"
 #include "ollama_proxy/common/error.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,5 +39,10 @@ enum class ErrorDialect {
 /// The event that ends a broken stream: one `data: {...}` (openai), one NDJSON line (ollama),
 /// `event: error` (anthropic), terminated so that it can follow a whole event.
 [[nodiscard]] std::string error_event(ErrorDialect dialect, const Error& error);
+
+/// The same with a backend's own error body, on one line. Nothing when `body` is no error of the
+/// dialect.
+[[nodiscard]] std::optional<std::string> error_event_of(ErrorDialect dialect,
+                                                        std::string_view body);
 
 }  // namespace ollama_proxy::codec

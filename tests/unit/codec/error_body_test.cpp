@@ -116,5 +116,18 @@ TEST(ErrorBody, EndsAStreamWithOneWholeEvent) {
               error_body(ErrorDialect::ollama, error) + "\n");
 }
 
+TEST(ErrorEvent, OfABackendsOwnBodyIsThatBodyOnOneLine) {
+    const std::string own = "{ \"error\" :\n {\"code\":\"mine\", \"message\":\"a\\nb\"} }";
+    EXPECT_EQ(error_event_of(ErrorDialect::openai, own),
+              "data: {\"error\":{\"code\":\"mine\",\"message\":\"a\\nb\"}}\n\n");
+    EXPECT_EQ(error_event_of(ErrorDialect::anthropic, "{\"type\":\"error\",\"error\":{}}"),
+              "event: error\ndata: {\"type\":\"error\",\"error\":{}}\n\n");
+    EXPECT_EQ(error_event_of(ErrorDialect::ollama, "{\"error\":\"no\"}"), "{\"error\":\"no\"}\n");
+    EXPECT_FALSE(error_event_of(ErrorDialect::anthropic, own)) << "not its shape";
+    for (const char* other : {"", "<html>", "[]", "{}", "{\"message\":\"x\"}", "{\"error\":"}) {
+        EXPECT_FALSE(error_event_of(ErrorDialect::openai, other)) << other;
+    }
+}
+
 }  // namespace
 }  // namespace ollama_proxy::codec
