@@ -43,14 +43,12 @@ Observation observation_of(const codec::AnswerFacts& facts, const StreamTimes& t
     return out;
 }
 
-Observation observation_of_whole(const codec::AnswerFacts& facts, double total_ms,
-                                 std::optional<double> joules) {
+Observation observation_of_whole(const codec::AnswerFacts& facts, double total_ms) {
     Observation out;
     // without a count of tokens a whole answer is one event
     if (!facts.completion_tokens || facts.error) return out;
-    const auto tokens = static_cast<double>(*facts.completion_tokens);
-    out.tokens_per_second = speed(tokens, facts.eval_ms.value_or(total_ms));
-    if (facts.load_ms.value_or(0) < kLoadsMs) out.joules_per_token = share(tokens, joules);
+    out.tokens_per_second =
+        speed(static_cast<double>(*facts.completion_tokens), facts.eval_ms.value_or(total_ms));
     return out;
 }
 
@@ -78,8 +76,8 @@ void Measurement::whole_reply(const codec::AnswerFacts& facts, TimePoint now) {
     const auto notes = std::exchange(notes_, nullptr);
     if (!notes || !notes->learned) return;
     if (cold_ && !facts.eval_ms) return;  // most of the time went into loading
-    const Observation seen = observation_of_whole(facts, to_ms(now - asked_), joules_);
-    if (seen.tokens_per_second || seen.joules_per_token) notes->learned->add(model_, seen, now);
+    const Observation seen = observation_of_whole(facts, to_ms(now - asked_));
+    if (seen.tokens_per_second) notes->learned->add(model_, seen, now);
 }
 
 }  // namespace ollama_proxy::router

@@ -56,8 +56,7 @@ struct StreamTimes {
 };
 [[nodiscard]] Observation observation_of(const codec::AnswerFacts& facts, const StreamTimes& times);
 
-/// Of an answer that came whole `total_ms` after asking. `joules`: what the backend drew for it.
-[[nodiscard]] Observation observation_of_whole(const codec::AnswerFacts& facts, double total_ms,
-                                               std::optional<double> joules = std::nullopt);
+/// Of an answer that came whole `total_ms` after asking.
+[[nodiscard]] Observation observation_of_whole(const codec::AnswerFacts& facts, double total_ms);
 
 }  // namespace ollama_proxy::router

@@ -56,7 +56,7 @@ BackendView view_of(const upstream::Backend& backend, const BackendNotes& notes,
         out.avg_latency_ms = learned.latency_ms;
         out.ttft_ms = learned.ttft_ms;
         out.tokens_per_second = learned.tokens_per_second;
-        // until a warm answer was measured: what the last requests drew, loading included
+        // until a warm stream was measured: what the last requests drew, loading included
         if (learned.joules_per_token) out.joules_per_token = learned.joules_per_token;
     }
     if (settings.characteristics.power_known) {

@@ -250,11 +250,8 @@ TEST(Observations, AFullReplyTellsItsSpeedAndNothingElse) {
     EXPECT_FALSE(observation_of_whole(facts_with(1), 2000).tokens_per_second) << "an embedding";
 }
 
-TEST(Observations, AWarmAnswerTellsTheEnergyOfAToken) {
+TEST(Observations, AWarmStreamTellsTheEnergyOfAToken) {
     EXPECT_EQ(observation_of(facts_with(10), {100, 1100, false, true, 25.0}).joules_per_token, 2.5);
-    codec::AnswerFacts facts;
-    facts.completion_tokens = 50;
-    EXPECT_EQ(observation_of_whole(facts, 2000, 25.0).joules_per_token, 0.5);
 }
 
 TEST(Observations, WhatSaysNothingAboutTheEnergyOfAToken) {
@@ -265,10 +262,6 @@ TEST(Observations, WhatSaysNothingAboutTheEnergyOfAToken) {
     EXPECT_FALSE(told(10, {100, 1100, false, false, 25.0})) << "cut";
     EXPECT_FALSE(told(4, {100, 1100, false, true, 25.0})) << "few tokens";
     EXPECT_FALSE(told(10, {100, 1100, false, true, std::nullopt})) << "not known";
-    codec::AnswerFacts facts;
-    facts.completion_tokens = 50;
-    facts.load_ms = 3000;
-    EXPECT_FALSE(observation_of_whole(facts, 9000, 25.0).joules_per_token) << "loading is in it";
 }
 
 TEST(Observations, AFewTokensSayNothingAboutSpeed) {
