@@ -3,6 +3,7 @@
 #include "ollama_proxy/codec/http1.hpp"
 #include "ollama_proxy/runtime/with_timeout.hpp"
 #include "upstream/connection.hpp"
+#include "upstream/look_up.hpp"
 #include "upstream/request_head.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -119,19 +120,6 @@ awaitable<Result<FetchReply>> exchange(const config::Backend& backend,
         if (!complete) co_return complete.error();
         if (*complete) co_return std::move(reader.reply);
     }
-}
-
-awaitable<Result<std::vector<tcp::endpoint>>> look_up(std::string host, std::string port) {
-    tcp::resolver resolver(co_await asio::this_coro::executor);
-    auto [error, found] =
-        co_await resolver.async_resolve(host, port, asio::as_tuple(asio::use_awaitable));
-    if (error) {
-        co_return make_error(Errc::upstream_refused,
-                             "host '" + host + "' does not resolve: " + error.message());
-    }
-    std::vector<tcp::endpoint> addresses;
-    for (const auto& entry : found) addresses.push_back(entry.endpoint());
-    co_return addresses;
 }
 
 }  // namespace

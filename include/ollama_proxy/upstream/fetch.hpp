@@ -26,8 +26,9 @@ struct FetchReply {
     const config::Backend& backend, const std::vector<boost::asio::ip::tcp::endpoint>& addresses,
     std::string method, std::string target, std::string body, std::chrono::milliseconds timeout);
 
-/// Looks a host up without blocking the caller (getaddrinfo on a thread of Asio's). IPv4 and IPv6
-/// answers of `localhost` are both kept.
+/// Looks a host up without blocking the caller (getaddrinfo on a thread of its own); takes at most
+/// `timeout`. IPv4 and IPv6 answers are both kept. Errors: upstream_refused, upstream_timeout.
+/// Cancelling ends it at once. Thread: the caller's executor.
 [[nodiscard]] boost::asio::awaitable<Result<std::vector<boost::asio::ip::tcp::endpoint>>> resolve(
     const config::Endpoint& endpoint, std::chrono::milliseconds timeout);
 
