@@ -3,6 +3,8 @@
 #include "ollama_proxy/common/ascii.hpp"
 #include "ollama_proxy/common/request_id.hpp"
 
+#include <algorithm>
+
 namespace ollama_proxy::http {
 namespace {
 
@@ -13,6 +15,24 @@ std::string_view without_authority(std::string_view target) {
     const std::size_t end = target.find_first_of("/?#", scheme + 3);
     if (end == target.npos || target[end] != '/') return "/";  // a '/' of the query is no path
     return target.substr(end);
+}
+
+/// What a proxy in front of us and we must not read differently: none where it is given twice.
+std::string only_one(const codec::RequestHead& head, std::string_view name) {
+    const auto named = [&](const codec::Field& field) { return iequals(field.name, name); };
+    return std::ranges::count_if(head.fields, named) == 1 ? std::string(head.get(name))
+                                                          : std::string();
+}
+
+/// All codings that were applied to the body, also where each has a line of its own.
+std::string codings(const codec::RequestHead& head) {
+    std::string out;
+    for (const codec::Field& field : head.fields) {
+        if (!iequals(field.name, "content-encoding") || field.value.empty()) continue;
+        if (iequals(field.value, "identity")) continue;
+        out = field.value;
+    }
+    return out;
 }
 
 }  // namespace
@@ -33,10 +53,10 @@ Request make_request(const codec::RequestHead& head, TimePoint received) {
     request.framing = head.framing;
     request.content_length = head.content_length;
     request.host = head.host;
-    request.origin = head.get("origin");
     request.has_origin = head.get("origin").data() != nullptr;
+    if (request.has_origin) request.origin = only_one(head, "origin");
     request.sec_fetch_site = head.get("sec-fetch-site");
-    request.content_encoding = head.get("content-encoding");
+    if (head.get("content-encoding").data() != nullptr) request.content_encoding = codings(head);
     request.authorization = head.get("authorization");
     request.api_key = head.get("x-api-key");
     request.asked_headers = head.get("access-control-request-headers");

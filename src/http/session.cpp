@@ -3,6 +3,7 @@
 #include "http/efficiency_replies.hpp"
 #include "http/hints.hpp"
 #include "http/metrics_reply.hpp"
+#include "http/origin.hpp"
 #include "http/status_replies.hpp"
 #include "http/thermal_reply.hpp"
 #include "ollama_proxy/common/ascii.hpp"
@@ -120,7 +121,7 @@ awaitable<Session::After> Session::refuse_head(const Error& error) {
     request_.request_id = make_request(none, Clock::now()).request_id;
     request_.received = Clock::now();
     request_.keep_alive = false;
-    common_ = {request_.request_id, {}};
+    common_ = {request_.request_id, echoed_origin(origin_in(bytes), config_->server)};
     record_ = {};
     in_hand_ = true;
     client_ = peer_address_;
@@ -180,8 +181,9 @@ awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
 std::optional<Error> Session::check_gates(Permission& needed) {
     const access::BrowserFacts facts{request_.host, request_.origin, request_.has_origin,
                                      request_.sec_fetch_site, local_address_};
+    // also with a refusal, or the page cannot read what is wrong
+    common_.origin = echoed_origin(request_.origin, config_->server);
     if (auto error = access::check_browser(facts, config_->server)) return error;
-    if (request_.has_origin) common_.origin = request_.origin;
     if (request_.verb == kOptions) return std::nullopt;
     if (request_.method == "CONNECT" || request_.method == "TRACE") {
         return make_error(Errc::method_not_allowed, request_.method + " is not served here");

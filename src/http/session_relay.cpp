@@ -3,6 +3,7 @@
 #include "http/http_metrics.hpp"
 #include "http/session.hpp"
 #include "http/session_upload.hpp"
+#include "ollama_proxy/codec/json_text.hpp"
 #include "ollama_proxy/codec/stream_watcher.hpp"
 #include "ollama_proxy/runtime/until_disconnect.hpp"
 
@@ -105,13 +106,16 @@ awaitable<Session::After> Session::serve_management(const codec::RequestHead& he
     request.fields.append("X-Request-ID: ").append(request_.request_id).append("\r\n");
     request.authorization = request_.authorization;
     request.refresh_catalog = !is_blob;
+    const auto hints = parse_hints(head);
     downstream_.consume(head.size);
+    if (!hints) co_return co_await refuse_early(hints.error());
     ByteBudget::Lease lease;
     SessionUpload upload(*this);
     if (is_blob && request_.has_body()) {
         request.upload = &upload;
     } else {
         auto error = co_await read_body(request.body, lease, false);
+        if (!error && !is_blob) error = codec::check_json_object(request.body, "the body");
         if (error) co_return co_await refuse_early(std::move(*error));
     }
     const router::RequestContext context = request_context();

@@ -149,6 +149,8 @@ awaitable<Result<ResponseStream>> Router::forward(const ForwardRequest& request,
 
 awaitable<Result<ResponseStream>> Router::unload(const InferenceRequest& request,
                                                  const RequestContext& context, RouteInfo& info) {
+    // who loads and unloads within seconds, or by another way, is ahead of what was last heard
+    co_await impl_->health.refresh_catalogs(Clock::duration::zero());
     const auto generation = impl_->generation.load();
     const Wanted wanted = wanted_of(*generation->config, request.api, request.scan.model);
     std::vector<std::string> targets;
@@ -182,6 +184,7 @@ awaitable<Result<ResponseStream>> Router::unload(const InferenceRequest& request
             impl_->health.refresh_soon(backend);
         }
     }
+    info.reason = "unload";
     count_if_failed(*last);
     co_return std::move(*last);
 }

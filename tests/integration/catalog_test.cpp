@@ -129,5 +129,23 @@ TEST(Catalog, UnloadingReachesEveryBackendThatHasTheModelLoaded) {
     EXPECT_EQ(three.requests()[0].body, body);
 }
 
+TEST(Catalog, UnloadingAsksFirstWhatIsLoadedNow) {
+    const std::string done = R"({"model":"m","done":true,"done_reason":"unload"})";
+    ScriptedBackend one(ScriptedBackend::answering_json(done), with_models({"m"}));
+    ScriptedBackend two(ScriptedBackend::answering_json(done), with_models({"m"}));
+    const TestDaemon daemon(support::config_yaml(
+        {support::backend_yaml("one", one.port()), support::backend_yaml("two", two.port())},
+        support::kQuiet));
+    for (const char* id : {"one", "two"}) support::wait_until_known(daemon, id);
+    two.set_loaded_models({"m:latest"});  // by another way, and nothing probes
+    const std::string body = R"({"model":"m","keep_alive":0})";
+    const auto reply = http_post(daemon.port(), "/api/generate", body);
+    EXPECT_EQ(reply.status, 200);
+    EXPECT_EQ(reply.header("X-Backend-Used"), "two");
+    EXPECT_EQ(reply.header("X-Routing-Reason"), "unload");
+    EXPECT_EQ(one.request_count(), 0U);
+    EXPECT_EQ(two.request_count(), 1U);
+}
+
 }  // namespace
 }  // namespace ollama_proxy

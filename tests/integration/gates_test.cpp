@@ -132,6 +132,49 @@ TEST_F(BrowserGate, AllowedPagesMayReadEveryReply) {
     }
 }
 
+/// A page that may not read an error cannot tell its user what is wrong.
+TEST_F(BrowserGate, AllowedPagesMayReadWhyTheirHeadIsRefused) {
+    const std::string allowed = "Origin: " + std::string(kPage) + "\r\n";
+    const std::string host = "Host: localhost\r\n";
+    struct Case {
+        std::string bytes;
+        int status;
+        bool readable;
+    };
+    const std::string get = "GET /v1/models HTTP/1.1\r\n";
+    for (const Case& c :
+         {Case{get + host + allowed + "X-Long: " + std::string(17000, 'v') + "\r\n\r\n", 431, true},
+          Case{"GET /v1/models?" + std::string(9000, 'q') + " HTTP/1.1\r\n" + host + allowed +
+                   "\r\n",
+               414, true},
+          Case{get + host + allowed + "Content-Length: +5\r\n\r\n", 400, true},
+          Case{get + "Host: mybox\r\n" + allowed + "\r\n", 403, true},
+          Case{get + host + "Origin: http://evil.example\r\nContent-Length: +5\r\n\r\n", 400,
+               false},
+          Case{get + host + allowed + allowed + "Content-Length: +5\r\n\r\n", 400, false},
+          Case{get + host + "Origin: app://a\x01b\r\nContent-Length: 0\r\n\r\n", 400, false}}) {
+        SCOPED_TRACE(c.bytes.substr(0, 120));
+        RawClient client(daemon_.port());
+        client.send(c.bytes);
+        const auto reply = client.read_reply();
+        EXPECT_EQ(reply.status, c.status);
+        EXPECT_EQ(reply.header("Access-Control-Allow-Origin"), c.readable ? kPage : "");
+    }
+}
+
+TEST_F(BrowserGate, WhatIsGivenTwiceIsNotTakenForItsFirst) {
+    RawClient pages(daemon_.port());
+    auto reply =
+        pages.get("/backends", {{"Origin", std::string(kPage)}, {"Origin", "http://evil.example"}});
+    EXPECT_EQ(reply.status, 403);
+    EXPECT_FALSE(reply.has_header("Access-Control-Allow-Origin"));
+    RawClient coded(daemon_.port());
+    reply = coded.post("/v1/chat/completions", "x",
+                       {{"Content-Encoding", "identity"}, {"Content-Encoding", "gzip"}});
+    EXPECT_EQ(reply.status, 415);
+    EXPECT_EQ(backend_.request_count(), 0U);
+}
+
 TEST_F(BrowserGate, ProgramsThatSendNoOriginAreServed) {
     for (const char* site : {"same-origin", "none", "same-site"}) {
         EXPECT_EQ(

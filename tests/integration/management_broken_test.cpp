@@ -83,6 +83,22 @@ TEST(BrokenManagement, AnAnswerWithoutABodyIsNoFailure) {
     EXPECT_TRUE(reply.clean_end);
 }
 
+TEST(BrokenManagement, ARequestThatIsNoneIsRefusedHere) {
+    const Behind behind(saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    std::string deep;
+    for (int i = 0; i < 70; ++i) deep += "{\"a\":";
+    for (const std::string& body : {std::string("hello"), std::string("[]"), std::string(), deep}) {
+        SCOPED_TRACE(body.substr(0, 20));
+        expect_error(support::http_post(behind.daemon.port(), "/api/pull", body), Shape::ollama,
+                     400, "invalid_request");
+    }
+    const auto reply =
+        support::http_post(behind.daemon.port(), "/api/pull", kPull, {{"X-Priority", "urgent"}});
+    EXPECT_EQ(reply.status, 400);
+    EXPECT_NE(reply.body.find("X-Priority"), std::string::npos) << reply.body;
+    EXPECT_EQ(behind.backend.request_count(), 0U);
+}
+
 /// Row 7.
 TEST(BrokenManagement, AProgressThatIsCutBetweenTwoLinesEndsWithAnErrorLine) {
     for (const std::string& pieces :

@@ -127,6 +127,11 @@ void ScriptedBackend::set_models(std::vector<std::string> models) {
     options_.models = std::move(models);
 }
 
+void ScriptedBackend::set_loaded_models(std::vector<std::string> models) {
+    const std::lock_guard lock(mutex_);
+    options_.loaded_models = std::move(models);
+}
+
 void ScriptedBackend::set_healthy(bool healthy) {
     const std::lock_guard lock(mutex_);
     healthy_ = healthy;

@@ -51,6 +51,7 @@ class ScriptedBackend {
 
     void set_script(Script script);  ///< for connections from now on
     void set_models(std::vector<std::string> models);
+    void set_loaded_models(std::vector<std::string> models);
     /// Probes are answered with 500 while off: the backend looks unhealthy.
     void set_healthy(bool healthy);
 
