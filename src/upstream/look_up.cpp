@@ -24,8 +24,9 @@ using asio::ip::tcp;
 
 namespace {
 
-/// What the waiting coroutine and the thread share; whoever goes last takes it along. The descriptor
-/// and not the executor tells that the answer is there: the executor may be gone by then.
+/// What the waiting coroutine and the thread share; whoever goes last takes it along. The
+/// descriptor and not the executor tells that the answer is there: the executor may be gone by
+/// then.
 struct Found {
     Found() : signal(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
     Found(const Found&) = delete;

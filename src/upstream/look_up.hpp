@@ -19,9 +19,9 @@ using Lookup = std::function<Result<Addresses>(const std::string& host, const st
 /// getaddrinfo. Errors: upstream_refused.
 [[nodiscard]] Result<Addresses> addresses_of(const std::string& host, const std::string& port);
 
-/// Runs `lookup` without blocking the caller. Cancelling ends the wait at once and leaves the lookup
-/// behind, because nothing can end getaddrinfo: it touches nothing of the caller's. Thread: the
-/// caller's executor.
+/// Runs `lookup` without blocking the caller. Cancelling ends the wait at once and leaves the
+/// lookup behind, because nothing can end getaddrinfo: it touches nothing of the caller's. Thread:
+/// the caller's executor.
 [[nodiscard]] boost::asio::awaitable<Result<Addresses>> look_up(std::string host, std::string port,
                                                                 Lookup lookup = addresses_of);
 

@@ -26,8 +26,9 @@ TEST(LookUp, GivesWhatTheLookupFound) {
         asked = host + ":" + port;
         return Result<Addresses>(Addresses{kSomewhere});
     };
-    asio::co_spawn(context, look_up("api.example", "443", lookup),
-                   [&](std::exception_ptr, Result<Addresses> result) { found = std::move(result); });
+    asio::co_spawn(
+        context, look_up("api.example", "443", lookup),
+        [&](std::exception_ptr, Result<Addresses> result) { found = std::move(result); });
     context.run();
     ASSERT_TRUE(found && *found);
     EXPECT_EQ(**found, Addresses{kSomewhere});
