@@ -1,7 +1,12 @@
 #include "app/check_config.hpp"
 
+#include "ollama_proxy/runtime/listener.hpp"
+
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdint>
+#include <vector>
 
 namespace ollama_proxy::app {
 namespace {
@@ -21,11 +26,16 @@ std::string address(const std::string& host, unsigned port) {
            (port == 0 ? std::string("any") : std::to_string(port));
 }
 
-std::string addresses(const Config& config, unsigned port) {
-    std::string out;
+std::string addresses(const Config& config, std::uint16_t port) {
+    std::vector<std::string> shown;
     for (const std::string& host : config.server.host) {
-        out += (out.empty() ? "" : ", ") + address(host, port);
+        for (const auto& endpoint : runtime::listen_endpoints(host, port)) {
+            const std::string one = address(endpoint.address().to_string(), port);
+            if (std::ranges::find(shown, one) == shown.end()) shown.push_back(one);
+        }
     }
+    std::string out;
+    for (const std::string& one : shown) out += (out.empty() ? "" : ", ") + one;
     return out;
 }
 

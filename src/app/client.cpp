@@ -51,7 +51,9 @@ Error in_words(const Error& error, const std::string& url) {
 
 Result<std::string> daemon_url(const Options& options, const config::Environment& environment) {
     if (options.url) return *options.url;
-    const config::LoadResult loaded = load_configuration(options, environment);
+    // Keys may be there for the daemon alone; here only its address counts.
+    const config::LoadResult loaded =
+        load_configuration(options, environment, config::Secrets::ignored);
     if (!loaded) {
         return make_error(Errc::config, "the configuration cannot be used (" +
                                             loaded.problems.front().to_string() +

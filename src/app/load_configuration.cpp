@@ -14,10 +14,12 @@ std::optional<std::string> configuration_file(const Options& options,
     return found ? std::optional(found->string()) : std::nullopt;
 }
 
-config::LoadResult load_configuration(const Options& options, config::Environment environment) {
+config::LoadResult load_configuration(const Options& options, config::Environment environment,
+                                      config::Secrets secrets) {
     apply_flags(options, environment);
     const auto file = configuration_file(options, environment);
-    return file ? config::load_file(*file, environment) : config::load_default(environment);
+    return file ? config::load_file(*file, environment, secrets)
+                : config::load_default(environment);
 }
 
 }  // namespace ollama_proxy::app

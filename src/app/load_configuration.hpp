@@ -14,7 +14,8 @@ namespace ollama_proxy::app {
                                                             const config::Environment& environment);
 
 /// The configuration that a command line means; flags of `serve` count like environment overrides.
-[[nodiscard]] config::LoadResult load_configuration(const Options& options,
-                                                    config::Environment environment);
+[[nodiscard]] config::LoadResult load_configuration(
+    const Options& options, config::Environment environment,
+    config::Secrets secrets = config::Secrets::needed);
 
 }  // namespace ollama_proxy::app

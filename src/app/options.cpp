@@ -224,14 +224,20 @@ std::variant<Options, Exit> parse_options(const std::vector<std::string>& argume
 }
 
 void apply_flags(const Options& options, config::Environment& environment) {
-    const auto set = [&](const char* name, std::string value) {
-        environment.variables[name] = std::move(value);
+    const auto set = [&](const char* flag, const std::string& variable, std::string value) {
+        environment.variables[variable] = std::move(value);
+        environment.flags[variable] = flag;
     };
-    if (options.host) set("OLLAMA_PROXY_SERVER_HOST", *options.host);
-    if (options.http_port) set("OLLAMA_PROXY_SERVER_HTTP_PORT", std::to_string(*options.http_port));
-    if (options.grpc_port) set("OLLAMA_PROXY_SERVER_GRPC_PORT", std::to_string(*options.grpc_port));
+    if (options.host) set("--host", "OLLAMA_PROXY_SERVER_HOST", *options.host);
+    if (options.http_port) {
+        set("--http-port", "OLLAMA_PROXY_SERVER_HTTP_PORT", std::to_string(*options.http_port));
+    }
+    if (options.grpc_port) {
+        set("--grpc-port", "OLLAMA_PROXY_SERVER_GRPC_PORT", std::to_string(*options.grpc_port));
+    }
     if (options.log_level) {
-        set("OLLAMA_PROXY_LOGGING_LEVEL", std::string(config::to_string(*options.log_level)));
+        set("--log-level", "OLLAMA_PROXY_LOGGING_LEVEL",
+            std::string(config::to_string(*options.log_level)));
     }
 }
 

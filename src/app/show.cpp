@@ -22,6 +22,11 @@ std::string plain(std::optional<double> number) {
     return text;
 }
 
+/// A latency of 0 is one that nobody has measured or configured.
+std::string latency_text(std::optional<double> milliseconds) {
+    return milliseconds == 0 ? "-" : plain(milliseconds);
+}
+
 Cell state_cell(const json& backend) {
     const std::string state = text_of(backend, "state");
     const std::string circuit = text_of(backend, "circuit");
@@ -111,6 +116,19 @@ std::vector<std::string> scorers_of(const json& candidates) {
     return out;
 }
 
+/// All that speaks against a candidate; an older daemon tells only the first.
+std::string refusals_text(const json& candidate) {
+    std::string out;
+    const auto add = [&out](const json& from, const char* code, const char* words) {
+        const std::string text = text_of(from, words);
+        const std::string one = text.empty() ? text_of(from, code) : text;
+        if (!one.empty()) out += (out.empty() ? "" : "; ") + one;
+    };
+    for (const json& one : field(candidate, "refusals")) add(one, "refusal", "text");
+    if (out.empty()) add(candidate, "refusal", "refusal_text");
+    return out;
+}
+
 std::string conclusion(const json& reply) {
     const std::string backend = text_of(reply, "backend");
     const std::string reason = text_of(reply, "reason");
@@ -165,7 +183,7 @@ std::string show_backends(const json& reply, bool colour) {
                    {text_of(backend, "name")},
                    {text_of(backend, "hardware")},
                    state_cell(backend),
-                   {plain(number_of(backend, "avg_latency_ms"))},
+                   {latency_text(number_of(backend, "avg_latency_ms"))},
                    {plain(number_of(backend, "power_watts"))},
                    {plain(number_of(backend, "temperature_c"))},
                    {plain(number_of(backend, "queue_depth"))},
@@ -205,7 +223,6 @@ std::string show_explanation(const json& reply, bool colour) {
     Table table(std::move(columns));
     for (const json& candidate : candidates) {
         const std::string refusal = text_of(candidate, "refusal");
-        const std::string words = text_of(candidate, "refusal_text");
         std::vector<Cell> row{
             {text_of(candidate, "backend")},
             {refusal.empty() ? precise(number_of(candidate, "score")) : std::string("-")}};
@@ -214,7 +231,7 @@ std::string show_explanation(const json& reply, bool colour) {
         }
         row.push_back({plain(number_of(candidate, "estimated_latency_ms"))});
         row.push_back({plain(number_of(candidate, "estimated_power_watts"))});
-        row.push_back({words.empty() ? refusal : words, Colour::yellow});
+        row.push_back({refusals_text(candidate), Colour::yellow});
         table.add(std::move(row));
     }
     return conclusion(reply) + "\n\n" + table.text(colour);

@@ -83,6 +83,8 @@ std::optional<std::array<unsigned char, 32>> find_hash(Reader& reader, const std
         }
         return hash;
     }
+    // The key must still count: with none, an address that is open to the network is refused.
+    if (reader.secrets == Secrets::ignored) return std::array<unsigned char, 32>{};
     const bool from_file = !draft.key_file.empty();
     const std::string source = from_file ? ".key_file" : ".key_env";
     std::optional<std::string> secret;

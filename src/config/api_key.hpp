@@ -21,7 +21,7 @@ struct ApiKeyDraft {
 [[nodiscard]] Table<ApiKeyDraft> api_key_table();
 
 /// Looks every secret up and keeps its hash. A secret that is not there is an error while `auth` is
-/// enabled, else a warning.
+/// enabled, else a warning. With `Secrets::ignored` each hash is zeros.
 void resolve_api_keys(Reader& reader, const std::string& key,
                       const std::vector<ApiKeyDraft>& drafts, Auth& auth);
 

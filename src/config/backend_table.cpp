@@ -93,6 +93,7 @@ bool is_id(std::string_view id) {
 void find_secret(Reader& reader, const std::string& key, Backend& backend) {
     if (backend.api_key_env.empty()) return;
     reader.referenced_variables.insert(backend.api_key_env);
+    if (reader.secrets == Secrets::ignored) return;
     const auto secret = reader.environment.get(backend.api_key_env);
     if (secret && !secret->empty()) {
         backend.secret = *secret;

@@ -16,6 +16,20 @@ bool is_host_character(char c) {
            c == '.' || c == '_' || c == ':';
 }
 
+std::string_view without_slashes(std::string_view path) {
+    while (path.ends_with('/')) path.remove_suffix(1);
+    return path;
+}
+
+/// What the proxy's own paths follow. They begin with /v1 or /api, while OpenAI's guides write a
+/// base URL with the /v1.
+std::string_view base_of(std::string_view path) {
+    constexpr std::string_view kVersion = "/v1";
+    path = without_slashes(path);
+    if (path.ends_with(kVersion)) path.remove_suffix(kVersion.size());
+    return without_slashes(path);
+}
+
 }  // namespace
 
 std::variant<Endpoint, std::string> parse_endpoint(std::string_view text) {
@@ -30,7 +44,6 @@ std::variant<Endpoint, std::string> parse_endpoint(std::string_view text) {
     const boost::urls::url_view& url = *parsed;
 
     Endpoint endpoint;
-    endpoint.text = string(text);
     const string scheme = ascii_lower(std::string_view(url.scheme().data(), url.scheme().size()));
     if (scheme != "http" && scheme != "https") {
         return form + ", the scheme \"" + scheme + "\" is not supported";
@@ -60,8 +73,9 @@ std::variant<Endpoint, std::string> parse_endpoint(std::string_view text) {
     } else {
         endpoint.port = endpoint.tls ? 443 : 80;
     }
-    endpoint.base_path.assign(path.data(), path.size());
-    while (endpoint.base_path.ends_with('/')) endpoint.base_path.pop_back();
+    endpoint.base_path = base_of({path.data(), path.size()});
+    // The path comes last. Two spellings of one place are one text, by which it is remembered.
+    endpoint.text = text.substr(0, text.size() - (path.size() - endpoint.base_path.size()));
     return endpoint;
 }
 

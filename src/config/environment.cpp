@@ -55,7 +55,8 @@ void collect_overrides(Reader& reader) {
         const auto value = reader.environment.get(name);
         if (!value) continue;
         Node node;
-        node.place.origin = name;
+        const auto flag = reader.environment.flags.find(name);
+        node.place.origin = flag == reader.environment.flags.end() ? name : flag->second;
         node.text = *value;
         const bool off = info.type == "integer_or_null" && (*value == "null" || *value == "~");
         node.kind = off ? Node::Kind::null : Node::Kind::scalar;

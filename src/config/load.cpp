@@ -43,8 +43,10 @@ LoadResult finish(Reader& reader, std::shared_ptr<Config> config) {
     return result;
 }
 
-LoadResult read(const Node* root, const std::string& filename, const Environment& environment) {
+LoadResult read(const Node* root, const std::string& filename, const Environment& environment,
+                Secrets secrets = Secrets::needed) {
     Reader reader(filename, environment);
+    reader.secrets = secrets;
     auto config = std::make_shared<Config>();
     config->source = filename;
     collect_overrides(reader);
@@ -74,15 +76,16 @@ std::string Problem::to_string() const {
 }
 
 LoadResult load_text(std::string_view yaml, const std::string& filename,
-                     const Environment& environment) {
+                     const Environment& environment, Secrets secrets) {
     if (yaml.size() > kLargestFile) return refused(filename, "larger than 1 MiB");
     LoadResult result;
     const Node::Ptr root = parse_yaml(yaml, filename, result.problems);
     if (root == nullptr) return result;
-    return read(root.get(), filename, environment);
+    return read(root.get(), filename, environment, secrets);
 }
 
-LoadResult load_file(const std::filesystem::path& path, const Environment& environment) {
+LoadResult load_file(const std::filesystem::path& path, const Environment& environment,
+                     Secrets secrets) {
     const std::string filename = path.string();
     std::error_code error;
     const auto status = std::filesystem::status(path, error);
@@ -96,7 +99,7 @@ LoadResult load_file(const std::filesystem::path& path, const Environment& envir
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (file.bad()) return refused(filename, "reading it failed");
     text.resize(static_cast<std::size_t>(file.gcount()));
-    return load_text(text, filename, environment);
+    return load_text(text, filename, environment, secrets);
 }
 
 LoadResult load_default(const Environment& environment) {

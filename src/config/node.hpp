@@ -9,7 +9,8 @@
 
 namespace ollama_proxy::config {
 
-/// Where a value was written. `origin` is empty for the file itself, else the variable's name.
+/// Where a value was written. `origin` is empty for the file itself, else the name of the
+/// variable or flag.
 struct Place {
     std::string origin;
     int line = 0;

@@ -47,6 +47,7 @@ class Reader {
     [[nodiscard]] Place place_of(const std::string& key) const;
 
     const Environment& environment;
+    Secrets secrets = Secrets::needed;
     std::vector<Problem> problems;
     std::vector<std::string> warnings;
     std::set<std::string> referenced_variables;  ///< named by key_env and the like

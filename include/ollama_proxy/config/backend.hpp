@@ -14,11 +14,11 @@ using std::chrono::milliseconds;
 
 /// Where a backend listens: `http[s]://host[:port][/base_path]`.
 struct Endpoint {
-    std::string text;  ///< as written, for people
+    std::string text;  ///< for people: as written, but ending with `base_path`
     bool tls = false;
     std::string host;         ///< name or address, IPv6 without brackets
     std::uint16_t port = 0;   ///< 80 or 443 when left out
-    std::string base_path{};  ///< "" or "/path", never with a slash at the end
+    std::string base_path{};  ///< "" or "/path", never with a slash or "/v1" at the end
 
     friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };

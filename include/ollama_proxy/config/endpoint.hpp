@@ -8,7 +8,8 @@
 
 namespace ollama_proxy::config {
 
-/// The parts of `http[s]://host[:port][/path]`, or a sentence that says what is wrong.
+/// The parts of `http[s]://host[:port][/path]`, or a sentence that says what is wrong. A `/v1` at
+/// the end of the path is dropped.
 [[nodiscard]] std::variant<Endpoint, std::string> parse_endpoint(std::string_view text);
 
 }  // namespace ollama_proxy::config

@@ -21,10 +21,19 @@ struct Environment {
 
     /// nullopt when not set; an empty value is a value.
     [[nodiscard]] std::optional<std::string> get(std::string_view name) const;
+
+    /// Variables that a flag of the command line has set: variable -> flag. Messages name the flag.
+    std::map<std::string, std::string> flags{};
+};
+
+/// What becomes of the keys that `key_env`, `key_file` and `api_key_env` name.
+enum class Secrets {
+    needed,   ///< a missing one is an error where it would be used
+    ignored,  ///< not looked up: a key then counts as there, but nothing matches it
 };
 
 /// One thing that is wrong. `line` and `column` count from 1, 0 = no place in a file
-/// (an environment variable, a missing file).
+/// (an environment variable, a flag, a missing file).
 struct Problem {
     std::string file;
     int line = 0;
@@ -47,11 +56,13 @@ struct LoadResult {
 
 /// Reads, checks and completes a YAML file. Blocks on the file system; throws only bad_alloc.
 [[nodiscard]] LoadResult load_file(const std::filesystem::path& path,
-                                   const Environment& environment);
+                                   const Environment& environment,
+                                   Secrets secrets = Secrets::needed);
 
 /// The same for text; `filename` is only for messages. Key files are still read from disk.
 [[nodiscard]] LoadResult load_text(std::string_view yaml, const std::string& filename,
-                                   const Environment& environment);
+                                   const Environment& environment,
+                                   Secrets secrets = Secrets::needed);
 
 /// The built-in defaults with the environment's overrides; `discover_local` is true.
 [[nodiscard]] LoadResult load_default(const Environment& environment);

@@ -160,6 +160,19 @@ TEST(DaemonUrl, ComesFromTheConfiguration) {
     EXPECT_THAT(url_for("server: {http_prt: 1}").error().message, HasSubstr("http_prt"));
 }
 
+TEST(DaemonUrl, NeedsNoneOfTheKeysThatTheDaemonUses) {
+    const support::TempDir dir;
+    Options options;
+    options.config = dir.write("c.yaml",
+                               "server: {http_port: 9000, auth: {enabled: true, api_keys: "
+                               "[{key_env: LAPTOP_KEY}, {key_file: /no/such}]}}\n"
+                               "backends: [{id: a, endpoint: 'http://h', api_key_env: UP}]\n")
+                         .string();
+    const auto url = daemon_url(options, {});
+    ASSERT_TRUE(url) << url.error().message;
+    EXPECT_EQ(*url, "http://127.0.0.1:9000");
+}
+
 TEST(WantsColour, OnlyOnATerminalAndUnlessToldOtherwise) {
     const config::Environment terminal{{{"TERM", "xterm"}}};
     EXPECT_TRUE(wants_colour(terminal, true));

@@ -150,6 +150,25 @@ TEST(Options, CannotOpenTheDaemonToTheNetworkUnnoticed) {
     EXPECT_FALSE(config::load_text("", "f", environment));
 }
 
+TEST(Options, ThatTheConfigurationRefusesAreNamedAsTheyWereGiven) {
+    // The variable is set as well: the flag is what counts, and what is to be changed.
+    config::Environment environment{{{"OLLAMA_PROXY_SERVER_HOST", "::1"}}};
+    apply_flags(good({"--host", "nope"}), environment);
+    const auto loaded = config::load_text("", "f", environment);
+    ASSERT_EQ(loaded.problems.size(), 1U);
+    EXPECT_THAT(loaded.problems[0].to_string(), StartsWith("--host: server.host: expected an IP"));
+
+    Options all;
+    all.http_port = 1;
+    all.grpc_port = 2;
+    all.log_level = config::LogLevel::warn;
+    config::Environment flagged;
+    apply_flags(all, flagged);
+    EXPECT_THAT(flagged.flags, ElementsAre(Pair("OLLAMA_PROXY_LOGGING_LEVEL", "--log-level"),
+                                           Pair("OLLAMA_PROXY_SERVER_GRPC_PORT", "--grpc-port"),
+                                           Pair("OLLAMA_PROXY_SERVER_HTTP_PORT", "--http-port")));
+}
+
 TEST(Options, AskForTheVersion) {
     const Exit version = stopped({"--version"});
     EXPECT_EQ(version.code, 0);
@@ -183,7 +202,9 @@ TEST(CheckConfig, SaysThatLocalServersAreLookedFor) {
     const auto report = check_config_text(config::load_default({}));
     EXPECT_EQ(report.exit_code, 0);
     EXPECT_THAT(report.out, HasSubstr("localhost:11434..11437"));
-    EXPECT_THAT(report.out, HasSubstr("gRPC  127.0.0.1:50051"));
+    // where the daemon listens too: 127.0.0.1 stands for both loopbacks
+    EXPECT_THAT(report.out, HasSubstr("HTTP  127.0.0.1:8080, [::1]:8080\n"));
+    EXPECT_THAT(report.out, HasSubstr("gRPC  127.0.0.1:50051, [::1]:50051\n"));
 }
 
 TEST(CheckConfig, ShowsEveryErrorAndWarning) {

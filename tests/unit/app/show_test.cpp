@@ -31,6 +31,16 @@ TEST(Show, BackendsAsATable) {
               "Connection refused\n");
 }
 
+TEST(Show, ALatencyThatNobodyKnowsIsNotNought) {
+    json reply = two_backends();
+    reply["backends"].erase(1);
+    reply["backends"][0]["avg_latency_ms"] = 0.0;
+    EXPECT_EQ(show_backends(reply, false),
+              "ID   NAME  HARDWARE  STATE    LATENCY ms  POWER W  TEMP °C  QUEUE  BUSY  MODELS  "
+              "REASON\n"
+              "npu  NPU   npu       healthy           -        3        -      2     1       2\n");
+}
+
 TEST(Show, ABackendWithAnOpenCircuitIsNotShownAsHealthy) {
     json reply = two_backends();
     reply["backends"][0]["circuit"] = "half-open";
@@ -115,6 +125,20 @@ TEST(Show, ExplanationWithScoresTermsAndRefusals) {
               "gpu          -     0.75   0.50           -       55  "
               "55 W against X-Max-Power-Watts 5 W\n");
     EXPECT_EQ(show_explanation(json{{"a", 1}}, false), "{\n  \"a\": 1\n}\n");
+}
+
+TEST(Show, ExplanationNamesEveryRefusalOfABackend) {
+    const json reply = json::parse(R"({"model":"phi4","candidates":[
+        {"backend":"gpu","score":1,"refusal":"unhealthy","refusal_text":"asleep",
+         "refusals":[{"refusal":"unhealthy","text":"asleep"},
+                     {"refusal":"over_watts","text":"55 W against 5 W"},
+                     {"refusal":"circuit_open","text":""}]},
+        {"backend":"npu","score":1,"refusal":null,"refusals":[]}]})");
+    EXPECT_EQ(show_explanation(reply, false),
+              "phi4: no backend\n\n"
+              "BACKEND  SCORE  LATENCY ms  POWER W  REFUSED\n"
+              "gpu          -           -        -  asleep; 55 W against 5 W; circuit_open\n"
+              "npu       1.00           -        -\n");
 }
 
 TEST(Show, ExplanationWithNobodyToServeSaysWhatARequestWouldGet) {

@@ -17,23 +17,48 @@ TEST(Endpoint, IsTakenApart) {
         const char* host;
         int port;
         const char* base_path;
+        const char* shown = nullptr;  ///< other than as written
     };
     for (const Row& row : {
              Row{"http://localhost:11434", false, "localhost", 11434, ""},
-             Row{"http://localhost:11434/", false, "localhost", 11434, ""},
+             Row{"http://localhost:11434/", false, "localhost", 11434, "",
+                 "http://localhost:11434"},
              Row{"HTTPS://api.example.com", true, "api.example.com", 443, ""},
              Row{"http://10.0.0.7", false, "10.0.0.7", 80, ""},
-             Row{"http://[::1]:8000/base/v1/", false, "::1", 8000, "/base/v1"},
+             Row{"http://[::1]:8000/base/v2/", false, "::1", 8000, "/base/v2",
+                 "http://[::1]:8000/base/v2"},
+             Row{"https://h/openai", true, "h", 443, "/openai"},
              Row{"http://my_host:65535", false, "my_host", 65535, ""},
          }) {
         const auto parsed = parse_endpoint(row.text);
         ASSERT_TRUE(std::holds_alternative<Endpoint>(parsed)) << std::get<std::string>(parsed);
         const auto& endpoint = std::get<Endpoint>(parsed);
-        EXPECT_EQ(endpoint.text, row.text);
+        EXPECT_EQ(endpoint.text, row.shown != nullptr ? row.shown : row.text);
         EXPECT_EQ(endpoint.tls, row.tls) << row.text;
         EXPECT_EQ(endpoint.host, row.host);
         EXPECT_EQ(endpoint.port, row.port) << row.text;
         EXPECT_EQ(endpoint.base_path, row.base_path) << row.text;
+    }
+}
+
+// The proxy's own paths begin with /v1 or /api: one left here would be asked for twice.
+TEST(Endpoint, LosesTheVersionAtItsEnd) {
+    for (const auto& [written, same] : {
+             std::pair{"https://host/v1", "https://host"},
+             std::pair{"https://host/v1/", "https://host"},
+             std::pair{"https://host//v1//", "https://host"},
+             std::pair{"http://[::1]:8000/v1", "http://[::1]:8000"},
+             std::pair{"https://host/api/v1", "https://host/api"},
+             std::pair{"https://host/api/v1/", "https://host/api"},
+         }) {
+        const auto parsed = parse_endpoint(written);
+        ASSERT_TRUE(std::holds_alternative<Endpoint>(parsed)) << std::get<std::string>(parsed);
+        // the text too: what was learned is kept by it
+        EXPECT_EQ(std::get<Endpoint>(parsed), std::get<Endpoint>(parse_endpoint(same))) << written;
+        EXPECT_EQ(std::get<Endpoint>(parsed).text, same);
+    }
+    for (const char* other : {"https://host/v1beta", "https://host/myv1", "https://host/v1/x"}) {
+        EXPECT_EQ(std::get<Endpoint>(parse_endpoint(other)).text, other);
     }
 }
 

@@ -269,6 +269,17 @@ TEST(ApiKeys, ThatAreNotThereOnlyWarnWhileAuthIsOff) {
     EXPECT_THAT(result.warnings, ElementsAre(HasSubstr("NO_SUCH is not set")));
 }
 
+TEST(ApiKeys, ThatAreIgnoredNeedNotBeThereAndStillProtectTheAddress) {
+    const std::string yaml =
+        "server: { host: 0.0.0.0, auth: { enabled: true, api_keys: ["
+        "{ key_env: NO_SUCH }, { key_file: /no/such } ] } }\n"
+        "backends: [ { id: a, endpoint: 'http://h', api_key_env: NO_SUCH_EITHER } ]\n";
+    EXPECT_FALSE(load_text(yaml, "f", {}));
+    const auto result = load_text(yaml, "f", {}, Secrets::ignored);
+    for (const Problem& problem : result.problems) ADD_FAILURE() << problem.to_string();
+    EXPECT_FALSE(load_text(yaml + "sever: {}\n", "f", {}, Secrets::ignored));
+}
+
 TEST(ApiKeys, InAFileThatOthersMayReadWarn) {
     const TemporaryFile file("open_key", "secret", 0644);
     const auto result = load_text(
