@@ -8,6 +8,7 @@
 #include "app/local_backends.hpp"
 #include "app/reloader.hpp"
 #include "app/stop_signals.hpp"
+#include "ollama_proxy/common/state_file.hpp"
 #include "ollama_proxy/telemetry/access_log.hpp"
 #include "ollama_proxy/telemetry/log.hpp"
 
@@ -108,6 +109,12 @@ int serve(const Options& options, const config::Environment& environment) {
     notify_ready(started);
 
     for (const std::string& warning : loaded.warnings) telemetry::log_warn(warning);
+    const bool remembers = config->efficiency.remember || config->router.auto_optimize;
+    if (const auto error = check_state_directory(config->state_dir);
+        error && remembers && !config->state_dir.empty()) {
+        telemetry::log_warn("what is learned and set will be lost at the end",
+                            {{"error", error->message}});
+    }
     if (config->server.grpc_port && !GrpcFrontEnd::is_built_in()) {
         telemetry::log_warn("this build has no gRPC: server.grpc_port is not served");
     }

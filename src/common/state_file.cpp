@@ -82,6 +82,18 @@ Result<std::optional<std::string>> read_state_file(const fs::path& path) {
     }
 }
 
+std::optional<Error> check_state_directory(const fs::path& directory) {
+    fs::path there = directory;
+    std::error_code ignored;
+    while (there.has_relative_path() && !fs::exists(there, ignored)) there = there.parent_path();
+    if (there.empty()) there = ".";
+    if (!fs::is_directory(there, ignored)) return file_error(there, "cannot be used", ENOTDIR);
+    if (::access(there.c_str(), W_OK | X_OK) != 0) {
+        return file_error(there, "cannot be written to", errno);
+    }
+    return std::nullopt;
+}
+
 std::optional<Error> replace_state_file(const fs::path& path, std::string_view content) {
     if (auto error = make_directory(path.parent_path())) return error;
     const fs::path fresh = path.string() + ".new";

@@ -18,6 +18,9 @@ inline constexpr std::size_t kStateFileLimit = 16 * 1024 * 1024;
 /// file above kStateFileLimit is one of them.
 [[nodiscard]] Result<std::optional<std::string>> read_state_file(const std::filesystem::path& path);
 
+/// Whether files could be written below `directory`, which need not be there yet; changes nothing.
+[[nodiscard]] std::optional<Error> check_state_directory(const std::filesystem::path& directory);
+
 /// Replaces the file as a whole: after a crash or a power cut there is the old content or the new
 /// one. Makes the directory (0700) where it is missing; the file is for its owner alone (0600).
 [[nodiscard]] std::optional<Error> replace_state_file(const std::filesystem::path& path,

@@ -44,6 +44,15 @@ TEST_F(StateFileTest, SaysWhichFileCannotBeWritten) {
     EXPECT_NE(error->message.find((directory / "below").string()), std::string::npos);
 }
 
+TEST_F(StateFileTest, SaysBeforehandWhetherItCouldBeWritten) {
+    EXPECT_FALSE(check_state_directory(file.parent_path())) << "not there yet";
+    EXPECT_FALSE(fs::exists(file.parent_path())) << "nothing was made";
+    std::ofstream(directory / "below") << "a file where a directory should be";
+    const auto error = check_state_directory(directory / "below" / "more");
+    ASSERT_TRUE(error);
+    EXPECT_NE(error->message.find((directory / "below").string()), std::string::npos);
+}
+
 TEST_F(StateFileTest, RefusesWhatIsNoFileOrTooLarge) {
     fs::create_directories(file);
     EXPECT_FALSE(read_state_file(file));
