@@ -22,8 +22,9 @@ constexpr std::chrono::seconds kPatience{10};
 /// An address to connect to for one to listen on.
 std::string reachable(const std::string& host) {
     if (host == "0.0.0.0") return "127.0.0.1";
-    if (host == "::") return "[::1]";
-    return host.find(':') == std::string::npos ? host : "[" + host + "]";
+    if (host == "::" || host == "[::]") return "[::1]";
+    const bool bare_ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
+    return bare_ipv6 ? "[" + host + "]" : host;
 }
 
 asio::awaitable<Result<FetchReply>> resolve_and_fetch(config::Backend backend, std::string method,

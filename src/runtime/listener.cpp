@@ -1,8 +1,11 @@
 #include "ollama_proxy/runtime/listener.hpp"
 
+#include "ollama_proxy/common/ascii.hpp"
+
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -30,11 +33,13 @@ std::string text_of(const tcp::endpoint& endpoint) {
 }  // namespace
 
 std::vector<tcp::endpoint> listen_endpoints(const std::string& host, std::uint16_t port) {
-    if (host == "localhost") {
+    if (iequals(host, "localhost")) {
         return {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
     }
+    const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
     boost::system::error_code error;
-    const auto address = asio::ip::make_address(host, error);
+    const auto address =
+        asio::ip::make_address(bracketed ? host.substr(1, host.size() - 2) : host, error);
     if (error) return {};
     // clients take `localhost` for either
     if (address == asio::ip::address_v4::loopback()) {
@@ -170,7 +175,15 @@ Result<std::vector<std::shared_ptr<Listener>>> listen_on(asio::io_context& contr
     std::vector<std::shared_ptr<Listener>> listeners;
     for (const std::string& host : hosts) {
         const std::vector<tcp::endpoint> wanted = listen_endpoints(host, port);
+        if (wanted.empty()) {
+            return make_error(Errc::io, "cannot listen on " + host + ": it is no address",
+                              "server.host");
+        }
         for (std::size_t i = 0; i < wanted.size(); ++i) {
+            const bool listens = std::ranges::any_of(listeners, [&](const auto& one) {
+                return one->endpoint().address() == wanted[i].address();
+            });
+            if (listens) continue;  // "127.0.0.1" has brought "::1" along
             auto listener = Listener::open(control, {wanted[i].address(), port}, name);
             if (!listener) {
                 // there may be no IPv6, and a port that was chosen for IPv4 may be taken there

@@ -144,7 +144,8 @@ TEST(Explain, TheCommandPrintsATable) {
     const auto report = app::run_command(options, {}, false);
     EXPECT_EQ(report.exit_code, 0) << report.error;
     EXPECT_THAT(report.out, HasSubstr("test-model: igpu (balanced), mode Balanced\n"));
-    EXPECT_THAT(report.out, HasSubstr("55 W against X-Max-Power-Watts 15 W\n"));
+    EXPECT_THAT(report.out, HasSubstr("55 W against X-Max-Power-Watts 15 W; 55 W is over the "
+                                      "mode's budget\n"));
     EXPECT_EQ(machine.asked(), 0U);
 }
 

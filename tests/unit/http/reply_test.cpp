@@ -1,7 +1,12 @@
 #include "http/reply.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include <set>
+#include <sstream>
+#include <string>
 
 namespace ollama_proxy::http {
 namespace {
@@ -44,6 +49,56 @@ TEST(Reply, EveryReplyCarriesItsIdAndOnlyAnAllowedPageMayReadIt) {
          {"X-Backend-Used", "X-Request-ID", "X-Energy-Joules", "Retry-After"}) {
         EXPECT_NE(page.find(exposed), std::string::npos) << exposed;
     }
+}
+
+/// Of a block of header lines: what a page can read only when it is exposed.
+std::set<std::string> names_of_ours(const std::string& fields) {
+    std::set<std::string> names;
+    std::istringstream lines(fields);
+    for (std::string line; std::getline(lines, line);) {
+        const std::string name = line.substr(0, line.find(':'));
+        // the browser's own business
+        if (name.starts_with("X-") && name != "X-Content-Type-Options") names.insert(name);
+    }
+    return names;
+}
+
+std::vector<std::string> exposed_names() {
+    std::string fields;
+    append_common(fields, {"id-1", "http://localhost:3000"});
+    const std::string before = "Access-Control-Expose-Headers: ";
+    const std::size_t at = fields.find(before) + before.size();
+    std::istringstream list(fields.substr(at, fields.find("\r\n", at) - at));
+    std::vector<std::string> names;
+    for (std::string name; std::getline(list >> std::ws, name, ',');) names.push_back(name);
+    return names;
+}
+
+TEST(Reply, APageMayReadEveryHeaderOfOurs) {
+    EXPECT_THAT(exposed_names(),
+                testing::UnorderedElementsAre(
+                    "X-Backend-Used", "X-Estimated-Latency-Ms", "X-Estimated-Power-W",
+                    "X-Routing-Reason", "X-Alternatives", "X-Queue-Depth", "X-Queue-Wait-Ms",
+                    "X-Request-ID", "X-Efficiency-Mode", "X-Energy-Joules", "Retry-After"));
+}
+
+TEST(Reply, NoHeaderOfOursIsMissingInTheListThatAPageMayRead) {
+    router::RouteInfo info;
+    info.decided = true;
+    info.backend = "npu";
+    info.estimated_latency_ms = 800;
+    info.estimated_watts = 3;
+    info.reason = "balanced";
+    info.alternatives = "igpu";
+    info.mode = "Balanced";
+    std::string fields;
+    append_common(fields, {"id-1", {}});
+    append_routing(fields, info);
+    append_energy(fields, monitors::EnergyCharge{1.5, monitors::EnergySource::configured});
+    const std::vector<std::string> exposed = exposed_names();
+    const std::set<std::string> ours = names_of_ours(fields);
+    EXPECT_EQ(ours.size(), 10U) << fields;
+    for (const std::string& name : ours) EXPECT_THAT(exposed, testing::Contains(name));
 }
 
 TEST(Reply, RoutingIsShownOnlyWhereADecisionWasMade) {
