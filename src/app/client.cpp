@@ -22,9 +22,11 @@ constexpr std::chrono::seconds kPatience{10};
 /// An address to connect to for one to listen on.
 std::string reachable(const std::string& host) {
     if (host == "0.0.0.0") return "127.0.0.1";
-    if (host == "::" || host == "[::]") return "[::1]";
-    const bool bare_ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
-    return bare_ipv6 ? "[" + host + "]" : host;
+    if (host == "::") return "[::1]";
+    if (host.starts_with('[') && host.ends_with(']')) {
+        return reachable(host.substr(1, host.size() - 2));
+    }
+    return host.find(':') == std::string::npos ? host : "[" + host + "]";
 }
 
 asio::awaitable<Result<FetchReply>> resolve_and_fetch(config::Backend backend, std::string method,

@@ -1,3 +1,4 @@
+#include "ollama_proxy/runtime/with_timeout.hpp"
 #include "router/router_impl.hpp"
 #include "router/router_metrics.hpp"
 
@@ -12,6 +13,8 @@ using upstream::Outcome;
 namespace {
 
 constexpr Milliseconds kManagementStall{600000};
+/// An Ollama answers to it at once; one that hangs must not keep the others from it.
+constexpr Milliseconds kUnloadTime{5000};
 
 /// The upload of an adaptor as upstream's source.
 class Upload : public upstream::BodySource {
@@ -126,6 +129,29 @@ awaitable<Result<ResponseStream>> pass_on(Router::Impl& router, const ForwardReq
     co_return ResponseStream(std::move(answer));
 }
 
+awaitable<std::optional<Error>> wait_until_awake(Router::Impl& router,
+                                                 const RequestContext& context) {
+    const auto patience = router.generation.load()->config->queue.timeout;
+    auto late = co_await router.sleep.pass(std::min(Clock::now() + patience, context.deadline));
+    if (late) count_error(late->code);
+    co_return late;
+}
+
+/// The backends that are known to have the model in memory.
+std::vector<std::string> who_has_loaded(const Generation& generation, std::string_view key) {
+    std::vector<std::string> out;
+    for (const auto& backend : generation.backends->backends) {
+        const config::Backend& settings = backend->settings();
+        // of one that is down the catalog says what was
+        const bool there = settings.enabled && backend->health() != upstream::Health::unhealthy;
+        if (there && settings.type == config::BackendType::ollama &&
+            backend->catalog()->is_loaded(key)) {
+            out.push_back(settings.id);
+        }
+    }
+    return out;
+}
+
 void count_if_failed(const Result<ResponseStream>& answer) {
     if (!answer && answer.error().code != Errc::cancelled) count_error(answer.error().code);
 }
@@ -134,14 +160,7 @@ void count_if_failed(const Result<ResponseStream>& answer) {
 
 awaitable<Result<ResponseStream>> Router::forward(const ForwardRequest& request,
                                                   const RequestContext& context, RouteInfo& info) {
-    if (impl_->sleep.is_closed()) {
-        const auto patience = impl_->generation.load()->config->queue.timeout;
-        const auto limit = std::min(Clock::now() + patience, context.deadline);
-        if (auto late = co_await impl_->sleep.pass(limit)) {
-            count_error(late->code);
-            co_return std::move(*late);
-        }
-    }
+    if (auto late = co_await wait_until_awake(*impl_, context)) co_return std::move(*late);
     auto answer = co_await pass_on(*impl_, request, info);
     count_if_failed(answer);
     co_return answer;
@@ -149,17 +168,12 @@ awaitable<Result<ResponseStream>> Router::forward(const ForwardRequest& request,
 
 awaitable<Result<ResponseStream>> Router::unload(const InferenceRequest& request,
                                                  const RequestContext& context, RouteInfo& info) {
+    if (auto late = co_await wait_until_awake(*impl_, context)) co_return std::move(*late);
     // who loads and unloads within seconds, or by another way, is ahead of what was last heard
     co_await impl_->health.refresh_catalogs(Clock::duration::zero());
     const auto generation = impl_->generation.load();
     const Wanted wanted = wanted_of(*generation->config, request.api, request.scan.model);
-    std::vector<std::string> targets;
-    for (const auto& backend : generation->backends->backends) {
-        const bool loaded = backend->settings().type == config::BackendType::ollama &&
-                            backend->settings().enabled &&
-                            backend->catalog()->is_loaded(wanted.ollama_key);
-        if (loaded) targets.push_back(backend->id());
-    }
+    const std::vector<std::string> targets = who_has_loaded(*generation, wanted.ollama_key);
     // nowhere loaded, as far as is known: one backend gives the right answer, also "not found"
     if (targets.empty()) co_return co_await route(request, context, info);
     std::optional<Result<ResponseStream>> last;
@@ -173,11 +187,15 @@ awaitable<Result<ResponseStream>> Router::unload(const InferenceRequest& request
         one.body = wanted.by_alias ? codec::replace_model(request.body, request.scan, wanted.model)
                                    : request.body;
         one.refresh_catalog = true;
-        auto answer = co_await pass_on(*impl_, one, info);
-        if (answer) {
-            last = std::move(answer);
-        } else if (!last) {
-            last = answer.error();
+        RouteInfo its_info;
+        auto answer = co_await runtime::with_timeout(pass_on(*impl_, one, its_info), kUnloadTime);
+        if (!answer) {
+            answer = make_error(Errc::upstream_timeout,
+                                "backend '" + target + "' did not answer to unloading");
+        }
+        if (*answer || !last) {
+            last = std::move(*answer);
+            info = its_info;
         }
         // an earlier answer is dropped unread, and then nobody else looks what is loaded now
         if (const auto backend = generation->backends->find(target)) {

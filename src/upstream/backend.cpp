@@ -1,5 +1,7 @@
 #include "ollama_proxy/upstream/backend.hpp"
 
+#include "upstream/look_up.hpp"
+
 #include <algorithm>
 
 namespace ollama_proxy::upstream {
@@ -13,20 +15,6 @@ constexpr std::chrono::seconds kLongestPark{60};
 std::uint64_t next_serial() {
     static std::atomic<std::uint64_t> serial{0};
     return serial.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
-/// What needs no resolver: a literal address, and localhost, which is both loopbacks by definition.
-Backend::Addresses known_addresses(const config::Endpoint& endpoint) {
-    using boost::asio::ip::tcp;
-    namespace ip = boost::asio::ip;
-    if (endpoint.host == "localhost") {
-        return {tcp::endpoint(ip::address_v4::loopback(), endpoint.port),
-                tcp::endpoint(ip::address_v6::loopback(), endpoint.port)};
-    }
-    boost::system::error_code error;
-    const auto address = ip::make_address(endpoint.host, error);
-    if (error) return {};
-    return {tcp::endpoint(address, endpoint.port)};
 }
 
 std::uint32_t bit_of(codec::Api api) { return std::uint32_t{1} << static_cast<unsigned>(api); }

@@ -140,6 +140,7 @@ awaitable<Result<FetchReply>> fetch(const config::Backend& backend,
 
 awaitable<Result<std::vector<tcp::endpoint>>> resolve(const config::Endpoint& endpoint,
                                                       std::chrono::milliseconds timeout) {
+    if (auto known = known_addresses(endpoint); !known.empty()) co_return known;
     auto operation = look_up(endpoint.host, std::to_string(endpoint.port));
     auto found = co_await runtime::with_timeout(std::move(operation), timeout);
     if (!found) {

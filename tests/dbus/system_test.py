@@ -83,21 +83,23 @@ class System(Desk):
         eventually(lambda: daemon.metric("ollama_proxy_connections") == 1, "nobody but who asks for this")
         second = threading.Thread(target=ask)
         second.start()
-        copied = []
-        third = threading.Thread(target=lambda: copied.append(
-            daemon.post("/api/copy", {"source": "m", "destination": "n"})[0]))
-        third.start()
-        eventually(lambda: daemon.metric("ollama_proxy_connections") == 3, "the two requests")
+        managed = []
+        others = [threading.Thread(target=lambda path=path, body=body: managed.append(daemon.post(path, body)[0]))
+                  for path, body in (("/api/copy", {"source": "m", "destination": "n"}),
+                                     ("/api/generate", {"model": "m", "keep_alive": 0}))]
+        for one in others:
+            one.start()
+        eventually(lambda: daemon.metric("ollama_proxy_connections") == 4, "the three requests")
         for _ in range(20):  # others are served meanwhile, by the same workers
             daemon.get("/backends")
-        self.assertEqual((backend.asked, answers, copied), (1, ["hi"], []))
+        self.assertEqual((backend.asked, answers, managed), (1, ["hi"], []))
         backend.hold.clear()
         prepare_for_sleep(self.connection, False)
         eventually(self.inhibitors, "the inhibitor for what waited")
         backend.hold.set()
-        for waiting in (second, third):
+        for waiting in (second, *others):
             waiting.join(20)
-        self.assertEqual((backend.asked, answers, len(copied)), (3, ["hi", "hi"], 1))
+        self.assertEqual((backend.asked, answers, len(managed)), (4, ["hi", "hi"], 2))
         eventually(lambda: not self.inhibitors(), "no inhibitor when nothing runs")
 
     def test_waking_drops_idle_connections_and_probes_at_once(self):

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <future>
+
 namespace ollama_proxy {
 namespace {
 
@@ -145,6 +147,31 @@ TEST(Catalog, UnloadingAsksFirstWhatIsLoadedNow) {
     EXPECT_EQ(reply.header("X-Routing-Reason"), "unload");
     EXPECT_EQ(one.request_count(), 0U);
     EXPECT_EQ(two.request_count(), 1U);
+}
+
+TEST(Catalog, UnloadingAsksNobodyWhoIsDownAndWaitsForNobodyWhoHangs) {
+    const std::string done = R"({"model":"m","done":true,"done_reason":"unload"})";
+    std::promise<void> release;
+    const std::shared_future<void> released = release.get_future().share();
+    ScriptedBackend hanging(ScriptedBackend::answering([&](Peer&, const RecordedRequest&) {
+                                (void)released.wait_for(support::kPatience);
+                            }),
+                            with_models({"m"}, {"m:latest"}));
+    ScriptedBackend down(ScriptedBackend::answering_json(done), with_models({"m"}, {"m:latest"}));
+    ScriptedBackend good(ScriptedBackend::answering_json(done), with_models({"m"}, {"m:latest"}));
+    const TestDaemon daemon(support::config_yaml(
+        {support::backend_yaml("hanging", hanging.port()),
+         support::backend_yaml("good", good.port()), support::backend_yaml("down", down.port())},
+        "health: {unhealthy_threshold: 1}"));
+    for (const char* id : {"hanging", "good", "down"}) support::wait_until_known(daemon, id);
+    down.set_healthy(false);
+    daemon.wait_until_unhealthy("down");
+    const auto reply = http_post(daemon.port(), "/api/generate", R"({"model":"m","keep_alive":0})");
+    EXPECT_EQ(reply.status, 200) << reply.raw;
+    EXPECT_EQ(reply.header("X-Backend-Used"), "good");
+    EXPECT_EQ(hanging.request_count(), 1U);
+    EXPECT_EQ(down.request_count(), 0U);
+    release.set_value();
 }
 
 }  // namespace

@@ -157,6 +157,8 @@ TEST(DaemonUrl, ComesFromTheConfiguration) {
     EXPECT_EQ(*url_for(open + "\"::\"}"), "http://[::1]:8080");
     EXPECT_EQ(*url_for("server: {host: \"::1\"}"), "http://[::1]:8080");
     EXPECT_EQ(*url_for("server: {host: \"[::1]\"}"), "http://[::1]:8080");
+    EXPECT_EQ(*url_for("server: {host: \"[127.0.0.1]\"}"), "http://127.0.0.1:8080");
+    EXPECT_EQ(*url_for(open + "\"[::]\"}"), "http://[::1]:8080");
     EXPECT_THAT(url_for("server: {http_port: 0}").error().message, HasSubstr("--url"));
     EXPECT_THAT(url_for("server: {http_prt: 1}").error().message, HasSubstr("http_prt"));
 }

@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 #include <optional>
 
@@ -75,6 +76,51 @@ TEST(LookUp, CancellingLeavesALookupThatHangsBehind) {
     EXPECT_TRUE(failure) << "cancelled";
     release.set_value();
     ended.get_future().wait();
+}
+
+TEST(LookUp, ANameThatHangsHangsOnce) {
+    std::promise<void> release;
+    std::shared_future<void> released = release.get_future().share();
+    std::atomic<int> asked{0};
+    const Lookup hangs = [&asked, released](const std::string&, const std::string&) {
+        ++asked;
+        released.wait();
+        return Result<Addresses>(Addresses{kSomewhere});
+    };
+    asio::io_context context;
+    int found = 0;
+    for (int i = 0; i < 3; ++i) {
+        asio::co_spawn(context, look_up("once.example", "443", hangs),
+                       [&](std::exception_ptr, const Result<Addresses>& result) {
+                           if (result && *result == Addresses{kSomewhere}) ++found;
+                       });
+    }
+    context.poll();
+    release.set_value();
+    context.run();
+    EXPECT_EQ(found, 3);
+    EXPECT_EQ(asked, 1);
+    // the next one asks anew
+    asio::co_spawn(context, look_up("once.example", "443", hangs),
+                   [&](std::exception_ptr, const Result<Addresses>&) { ++found; });
+    context.restart();
+    context.run();
+    EXPECT_EQ(found, 4);
+    EXPECT_EQ(asked, 2);
+}
+
+TEST(LookUp, LoopbackAndLiteralsNeedNone) {
+    const auto known = [](const std::string& host) {
+        std::vector<std::string> out;
+        for (const auto& one : known_addresses({"", false, host, 80})) {
+            out.push_back(one.address().to_string());
+        }
+        return out;
+    };
+    EXPECT_EQ(known("localhost"), (std::vector<std::string>{"127.0.0.1", "::1"}));
+    EXPECT_EQ(known("192.0.2.7"), std::vector<std::string>{"192.0.2.7"});
+    EXPECT_EQ(known("::1"), std::vector<std::string>{"::1"});
+    EXPECT_TRUE(known("api.example").empty());
 }
 
 }  // namespace
