@@ -95,10 +95,10 @@ TEST(ErrorsOfTheServer, AFullQueueIs429AndALongWait503) {
 TEST(ErrorsOfTheServer, NobodyHealthyIs503AndListsEachBackendWithItsReason) {
     ScriptedBackend sick(ScriptedBackend::answering_json("{}"));
     sick.set_healthy(false);
-    const std::uint16_t nobody = support::unused_port();
-    const TestDaemon daemon(support::config_yaml(
-        {support::backend_yaml("sick", sick.port()), support::backend_yaml("gone", nobody)},
-        "health: { unhealthy_threshold: 1 }"));
+    const support::ReservedPort nobody;
+    const TestDaemon daemon(support::config_yaml({support::backend_yaml("sick", sick.port()),
+                                                  support::backend_yaml("gone", nobody.number())},
+                                                 "health: { unhealthy_threshold: 1 }"));
     wait_until_probes_failed(daemon, "sick");
     wait_until_probes_failed(daemon, "gone");
     for (const char* path : kPaths) {
@@ -229,8 +229,8 @@ TEST(ErrorsOfTheServer, TheOllamaApiWithoutAnOllamaBackendIs501) {
 }
 
 TEST(ErrorsOfTheServer, ManagementErrorsSpeakOllamasDialect) {
-    const std::uint16_t nobody = support::unused_port();
-    const TestDaemon daemon(support::config_yaml({support::backend_yaml("gone", nobody)}));
+    const support::ReservedPort nobody;
+    const TestDaemon daemon(support::config_yaml({support::backend_yaml("gone", nobody.number())}));
     expect_error(support::http_post(daemon.port(), "/api/pull", R"({"model":"x"})"), Shape::ollama,
                  503, "no_available_backends");
     const auto unknown = support::http_post(daemon.port(), "/api/pull", R"({"model":"x"})",

@@ -156,7 +156,8 @@ TEST(Failover, WhatIsTheClientsFaultIsPassedOnUnchanged) {
 
 TEST(Failover, ARefusedConnectionCostsNothing) {
     Chain::Extra extra;
-    extra.dead_ports = {support::unused_port(), support::unused_port()};
+    const support::ReservedPort dead[2];
+    extra.dead_ports = {dead[0].number(), dead[1].number()};
     Chain chain({ScriptedBackend::answering([](Peer& p, const RecordedRequest&) { p.close(); }),
                  ScriptedBackend::answering(answers(503)), good_backend()},
                 extra);
@@ -170,7 +171,8 @@ TEST(Failover, ARefusedConnectionCostsNothing) {
 
 TEST(Failover, AllRefusedIsServiceUnavailableWithEveryReason) {
     Chain::Extra extra;
-    extra.dead_ports = {support::unused_port(), support::unused_port()};
+    const support::ReservedPort dead[2];
+    extra.dead_ports = {dead[0].number(), dead[1].number()};
     Chain chain({}, extra);
     const auto reply = chain.post(chat_body());
     EXPECT_EQ(reply.status, 503);
@@ -245,7 +247,8 @@ TEST(Failover, A404AndThenAFailureIsNotAMissingModel) {
         {ScriptedBackend::answering(answers(404)), ScriptedBackend::answering(answers(500))});
     EXPECT_EQ(chain.post(chat_body()).status, 500);
     Chain::Extra extra;
-    extra.dead_ports = {support::unused_port()};
+    const support::ReservedPort dead;
+    extra.dead_ports = {dead.number()};
     Chain refused({ScriptedBackend::answering(answers(404))}, extra);
     const auto reply = refused.post(chat_body());
     EXPECT_EQ(reply.status, 503) << "the dead one may have it";
@@ -432,16 +435,14 @@ TEST(Failover, TheDecisionIsInTheHeadersOfErrorsToo) {
 }
 
 TEST(Failover, ABackendThatStartsAfterTheProxyServesItsFirstRequest) {
-    const std::uint16_t port = support::free_port();
+    support::ReservedPort port;
     const support::TestDaemon daemon(
-        support::config_yaml({support::backend_yaml("late", port)},
+        support::config_yaml({support::backend_yaml("late", port.number())},
                              "health: {unhealthy_threshold: 1, interval_ms: 600000, "
                              "idle_interval_ms: 600000}"));
     daemon.wait_until_unhealthy("late");
     EXPECT_EQ(support::http_post(daemon.port(), support::kChat, chat_body()).status, 503);
-    ScriptedBackend::Options options;
-    options.port = port;
-    ScriptedBackend backend(good_backend(), options);
+    ScriptedBackend backend(good_backend(), {}, std::move(port));
     // no probe is due for ten minutes: what finds it is the request's own, which has 40 ms, and on
     // a machine that is busy with something else that may be the next request's
     EXPECT_TRUE(support::eventually([&] {
@@ -451,17 +452,17 @@ TEST(Failover, ABackendThatStartsAfterTheProxyServesItsFirstRequest) {
 }
 
 TEST(Failover, ALateBackendIsFoundAlsoWhileOthersThatLackTheModelAreWell) {
-    const std::uint16_t port = support::free_port();
+    support::ReservedPort port;
     ScriptedBackend other(good_backend());
     const support::TestDaemon daemon(support::config_yaml(
-        {support::backend_yaml("other", other.port()), support::backend_yaml("late", port)},
+        {support::backend_yaml("other", other.port()),
+         support::backend_yaml("late", port.number())},
         "health: {unhealthy_threshold: 1, interval_ms: 600000, idle_interval_ms: 600000}"));
     support::wait_until_known(daemon, "other");
     daemon.wait_until_unhealthy("late");
     ScriptedBackend::Options options;
-    options.port = port;
     options.models = {"rare"};
-    ScriptedBackend backend(good_backend(), options);
+    ScriptedBackend backend(good_backend(), options, std::move(port));
     support::HttpReply reply;
     EXPECT_TRUE(support::eventually([&] {
         reply = support::http_post(daemon.port(), support::kChat, chat_body(false, "rare"));

@@ -54,7 +54,7 @@ ScriptedBackend::Script endless() {
 /// Takes an upload without holding it.
 class Sink {
   public:
-    Sink() : listener_(support::Socket::listen(0, 8)), port_(listener_.local_port()) {
+    Sink() : listener_(support::Socket::listen(8)), port_(listener_.local_port()) {
         thread_ = std::thread([this] { run(); });
     }
     ~Sink() {

@@ -193,10 +193,11 @@ TEST(Routing, AnUnknownTargetListsTheIdsAndAKnownOneThatIsDownIsReplaced) {
     EXPECT_NE(unknown.body.find("ollama-igpu, ollama-cpu"), std::string::npos);
 
     ScriptedBackend good(support::good_backend());
+    const support::ReservedPort nobody;
     for (const bool fallback : {true, false}) {
         const TestDaemon daemon(support::config_yaml(
             {support::backend_yaml("up", good.port()),
-             support::backend_yaml("down", support::unused_port())},
+             support::backend_yaml("down", nobody.number())},
             std::string("health: {unhealthy_threshold: 1}\nrouter: {target_fallback: ") +
                 (fallback ? "true}" : "false}")));
         support::wait_until_known(daemon, "up");

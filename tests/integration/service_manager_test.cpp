@@ -110,7 +110,7 @@ TEST(ServiceManager, WithoutAWatchdogNothingIsSaidAfterReady) {
 }
 
 TEST(ServiceManager, ARestartOnItsSocketRefusesNobody) {
-    const support::Socket held = support::Socket::listen(0, 64);
+    const support::Socket held = support::Socket::listen(64);
     const auto start = [&] {
         return std::make_unique<DaemonProcess>(kConfig, std::nullopt, 0,
                                                FromManager{{}, held.fd()});

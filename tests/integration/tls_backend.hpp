@@ -116,7 +116,7 @@ class TlsBackend {
     TlsBackend(const Identity& identity, Options options)
         : options_(std::move(options)),
           context_(SSL_CTX_new(TLS_server_method())),
-          listener_(support::Socket::listen(0, 64)) {
+          listener_(support::Socket::listen(64)) {
         std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
         SSL_CTX_use_certificate(context_.get(), identity.certificate.get());
         SSL_CTX_use_PrivateKey(context_.get(), identity.key.get());

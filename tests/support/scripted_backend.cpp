@@ -36,8 +36,11 @@ std::string openai_json(const std::vector<std::string>& models) {
 ScriptedBackend::ScriptedBackend(Script script) : ScriptedBackend(std::move(script), Options{}) {}
 
 ScriptedBackend::ScriptedBackend(Script script, Options options)
+    : ScriptedBackend(std::move(script), std::move(options), ReservedPort()) {}
+
+ScriptedBackend::ScriptedBackend(Script script, Options options, ReservedPort port)
     : options_(std::move(options)),
-      listener_(Socket::listen(options_.port, options_.accepts ? kBacklog : 0)),
+      listener_(std::move(port).listen(options_.accepts ? kBacklog : 0)),
       port_(listener_.local_port()),
       script_(std::move(script)) {
     if (options_.accepts) {

@@ -31,12 +31,12 @@ class ScriptedBackend {
         std::vector<std::string> models = {"test-model"};
         std::vector<std::string> loaded_models;  ///< in /api/ps
         bool answers_probes = true;              ///< else they are requests like others
-        std::uint16_t port = 0;                  ///< 0 = any free one
         bool accepts = true;  ///< false: the accept queue is full, connecting hangs
     };
 
     explicit ScriptedBackend(Script script);
     ScriptedBackend(Script script, Options options);
+    ScriptedBackend(Script script, Options options, ReservedPort port);
     ~ScriptedBackend();
     ScriptedBackend(const ScriptedBackend&) = delete;
     ScriptedBackend& operator=(const ScriptedBackend&) = delete;

@@ -77,17 +77,7 @@ Socket Socket::connect(std::uint16_t port, Milliseconds patience) {
     return socket;
 }
 
-Socket Socket::listen(std::uint16_t port, int backlog) {
-    Socket socket = make_socket();
-    const int on = 1;
-    ::setsockopt(socket.fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const sockaddr_in address = loopback(port);
-    if (::bind(socket.fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        fail("bind");
-    }
-    if (::listen(socket.fd_, backlog) != 0) fail("listen");
-    return socket;
-}
+Socket Socket::listen(int backlog) { return ReservedPort().listen(backlog); }
 
 std::uint16_t Socket::local_port() const {
     sockaddr_in address{};
@@ -163,6 +153,17 @@ void Socket::close() {
 
 int Socket::release() { return std::exchange(fd_, -1); }
 
-std::uint16_t unused_port() { return Socket::listen(0, 1).local_port(); }
+ReservedPort::ReservedPort() : socket_(make_socket()) {
+    // without SO_REUSEADDR: two that both have it may be given the same port
+    const sockaddr_in address = loopback(0);
+    if (::bind(socket_.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        fail("bind");
+    }
+}
+
+Socket ReservedPort::listen(int backlog) && {
+    if (::listen(socket_.fd(), backlog) != 0) fail("listen");
+    return std::move(socket_);
+}
 
 }  // namespace ollama_proxy::support

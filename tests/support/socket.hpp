@@ -20,8 +20,8 @@ class Socket {
 
     /// Connects; throws std::system_error when refused, TimedOut when nobody accepts.
     static Socket connect(std::uint16_t port, Milliseconds patience = kPatience);
-    /// Listens on 127.0.0.1 (port 0: any free one).
-    static Socket listen(std::uint16_t port, int backlog);
+    /// Listens on 127.0.0.1, on any free port.
+    static Socket listen(int backlog);
 
     [[nodiscard]] int fd() const { return fd_; }
     [[nodiscard]] bool is_open() const { return fd_ >= 0; }
@@ -50,9 +50,17 @@ class Socket {
     bool was_reset_ = false;
 };
 
-/// A port on which nothing listens at the moment.
-[[nodiscard]] std::uint16_t unused_port();
-/// The same, for a server that is to be started on it.
-[[nodiscard]] inline std::uint16_t free_port() { return unused_port(); }
+/// A port of 127.0.0.1 that refuses connections, and that nobody else is given as long as it lives.
+class ReservedPort {
+  public:
+    ReservedPort();
+
+    [[nodiscard]] std::uint16_t number() const { return socket_.local_port(); }
+    /// From now on it takes connections.
+    [[nodiscard]] Socket listen(int backlog) &&;
+
+  private:
+    Socket socket_;  ///< bound, which alone keeps others away
+};
 
 }  // namespace ollama_proxy::support

@@ -431,12 +431,12 @@ TEST(GrpcProcess, TheFirstConnectionMayComeWhenDescriptorsAreScarce) {
 }
 
 TEST(GrpcProcess, APortInUseEndsTheStartWithASentence) {
-    const support::Socket taken = support::Socket::listen(0, 1);
+    const support::Socket taken = support::Socket::listen(1);
     const std::string port = std::to_string(taken.local_port());
     DaemonProcess daemon(support::config_yaml({}, "server: { grpc_port: " + port +
                                                       " }\nmonitors: { enabled: "
                                                       "false }\ndbus: { enabled: false }\n"),
-                         support::unused_port());
+                         0);
     EXPECT_EQ(daemon.wait_exit(), 1);
     const std::string errors = daemon.errors();
     EXPECT_NE(errors.find("port " + port + " is in use"), std::string::npos) << errors;

@@ -134,9 +134,10 @@ TEST(Commands, AServerThatIsNoDaemonIsNamedAsSuch) {
 }
 
 TEST(Commands, NobodyThereIsSaidPlainly) {
+    const support::ReservedPort nobody;
     Options options;
     options.command = Command::status;
-    options.url = "http://127.0.0.1:" + std::to_string(support::unused_port());
+    options.url = "http://127.0.0.1:" + std::to_string(nobody.number());
     const auto report = run_command(options, {}, false);
     EXPECT_EQ(report.exit_code, 1);
     EXPECT_THAT(report.error, HasSubstr("no ollama-proxy answers at " + *options.url));

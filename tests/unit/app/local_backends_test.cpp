@@ -33,16 +33,15 @@ std::string id_of(std::uint16_t port) { return "ollama-" + std::to_string(port);
 
 TEST(LocalBackends, AReloadAddsWhoHasComeAndForgetsNobodyWhoIsDown) {
     std::optional<ScriptedBackend> early(std::in_place, ScriptedBackend::answering_json("{}"));
-    const std::uint16_t ports[] = {early->port(), support::unused_port()};
+    support::ReservedPort reserved;
+    const std::uint16_t ports[] = {early->port(), reserved.number()};
     LocalBackends local(false, ports);
     config::Config first = open_configuration();
     (void)local.fill_in(first);
     EXPECT_THAT(ids(first), Contains(id_of(ports[0])));
 
     early.reset();
-    ScriptedBackend::Options there;
-    there.port = ports[1];
-    const ScriptedBackend late(ScriptedBackend::answering_json("{}"), there);
+    const ScriptedBackend late(ScriptedBackend::answering_json("{}"), {}, std::move(reserved));
     const auto both_are_known = [&] {
         config::Config again = open_configuration();
         EXPECT_THAT(local.fill_in(again), IsEmpty());
@@ -53,7 +52,8 @@ TEST(LocalBackends, AReloadAddsWhoHasComeAndForgetsNobodyWhoIsDown) {
 }
 
 TEST(LocalBackends, NobodyThereIsWorthALineOnce) {
-    const std::uint16_t ports[] = {support::unused_port()};
+    const support::ReservedPort nobody;
+    const std::uint16_t ports[] = {nobody.number()};
     LocalBackends local(false, ports);
     config::Config config = open_configuration();
     EXPECT_THAT(local.fill_in(config), ElementsAre(HasSubstr("start Ollama")));

@@ -26,7 +26,8 @@ TEST(Discovery, KeepsOnlyThePortsThatAnswerAsOllamaDoes) {
     ScriptedBackend::Options scripted;
     scripted.answers_probes = false;
     ScriptedBackend web(ScriptedBackend::answering_json("[]"), scripted);
-    const std::uint16_t ports[] = {support::unused_port(), web.port(), ollama.port()};
+    const support::ReservedPort nobody;
+    const std::uint16_t ports[] = {nobody.number(), web.port(), ollama.port()};
 
     const Discovery found = discover_local(ports, 0, kLimit);
     EXPECT_TRUE(found.found);
@@ -40,7 +41,9 @@ TEST(Discovery, KeepsOnlyThePortsThatAnswerAsOllamaDoes) {
 }
 
 TEST(Discovery, WatchesEveryPortWhenNoneAnswersButNeverItsOwn) {
-    const std::uint16_t ports[] = {support::unused_port(), support::unused_port()};
+    const support::ReservedPort own;
+    const support::ReservedPort nobody;
+    const std::uint16_t ports[] = {own.number(), nobody.number()};
     const Discovery found = discover_local(ports, ports[0], kLimit);
     EXPECT_FALSE(found.found);
     ASSERT_EQ(found.backends.size(), 1U);

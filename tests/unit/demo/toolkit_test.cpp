@@ -91,7 +91,8 @@ TEST(ScriptedBackend, MayHangInAcceptOrBeGone) {
     options.accepts = false;
     ScriptedBackend backend([](Peer&) {}, options);
     EXPECT_THROW(RawClient(backend.port(), Milliseconds(50)), TimedOut);
-    EXPECT_THROW(RawClient{unused_port()}, std::system_error);
+    const ReservedPort gone;
+    EXPECT_THROW(RawClient{gone.number()}, std::system_error);
 }
 
 TEST(ScriptedBackend, StopClosesItsConnections) {
@@ -162,7 +163,7 @@ TEST(Toolkit, RestoresTheEnvironmentAndRemovesItsFolder) {
 
 TEST(Toolkit, CountsDescriptorsAndThreads) {
     const std::size_t before = open_descriptors();
-    const Socket socket = Socket::listen(0, 1);
+    const Socket socket = Socket::listen(1);
     EXPECT_EQ(open_descriptors(), before + 1);
     EXPECT_EQ(open_descriptors(::getpid()), before + 2);  // as seen from outside, with the listing
     EXPECT_GE(thread_count(), 1U);

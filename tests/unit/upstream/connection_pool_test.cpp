@@ -34,7 +34,7 @@ class ConnectionPoolTest : public testing::Test {
     }
 
     asio::io_context context_{1};
-    support::Socket listener_ = support::Socket::listen(0, 128);
+    support::Socket listener_ = support::Socket::listen(128);
     std::vector<support::Socket> peers_;
     ConnectionPool pool_;
     const std::shared_ptr<Backend> backend_ =
