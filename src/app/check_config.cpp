@@ -21,8 +21,8 @@ std::string plain(double number) {
 }
 
 std::string address(const std::string& host, unsigned port) {
-    const bool bare_ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
-    return (bare_ipv6 ? "[" + host + "]" : host) + ":" +
+    const bool ipv6 = host.find(':') != std::string::npos;
+    return (ipv6 ? "[" + host + "]" : host) + ":" +
            (port == 0 ? std::string("any") : std::to_string(port));
 }
 

@@ -23,9 +23,6 @@ constexpr std::chrono::seconds kPatience{10};
 std::string reachable(const std::string& host) {
     if (host == "0.0.0.0") return "127.0.0.1";
     if (host == "::") return "[::1]";
-    if (host.starts_with('[') && host.ends_with(']')) {
-        return reachable(host.substr(1, host.size() - 2));
-    }
     return host.find(':') == std::string::npos ? host : "[" + host + "]";
 }
 

@@ -9,10 +9,13 @@
 namespace ollama_proxy::config {
 namespace {
 
+std::string_view without_brackets(std::string_view host) {
+    const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+    return bracketed ? host.substr(1, host.size() - 2) : host;
+}
+
 std::string bare(std::string_view host) {
-    if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
-        host = host.substr(1, host.size() - 2);
-    }
+    host = without_brackets(host);
     // inet_pton knows no zones; the part behind '%' is an interface's name.
     const auto zone = host.find('%');
     const bool ipv6_with_zone = zone != std::string_view::npos &&
@@ -34,6 +37,11 @@ std::optional<in6_addr> ipv6(const std::string& host) {
 }
 
 }  // namespace
+
+std::string canonical_host(std::string_view host) {
+    if (iequals(host, "localhost")) return "localhost";
+    return std::string(without_brackets(host));
+}
 
 bool is_listen_address(std::string_view host) {
     const std::string address = bare(host);

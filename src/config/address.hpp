@@ -5,6 +5,9 @@
 
 namespace ollama_proxy::config {
 
+/// `host` as everybody else expects it: without brackets, "localhost" in lower case.
+[[nodiscard]] std::string canonical_host(std::string_view host);
+
 /// An IPv4 or IPv6 address (brackets and a zone are fine) or "localhost".
 [[nodiscard]] bool is_listen_address(std::string_view host);
 

@@ -1,5 +1,6 @@
 #include "ollama_proxy/config/load.hpp"
 
+#include "config/address.hpp"
 #include "config/environment.hpp"
 #include "config/node.hpp"
 #include "config/reader.hpp"
@@ -55,6 +56,7 @@ LoadResult read(const Node* root, const std::string& filename, const Environment
     // References into sections that could not be read would only repeat the same mistake.
     const bool whole = root == nullptr || root->kind != Node::Kind::list;
     if (whole) validate(reader, *config);
+    for (std::string& host : config->server.host) host = canonical_host(host);
     warn_about_variables(reader);
     return finish(reader, std::move(config));
 }

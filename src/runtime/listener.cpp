@@ -1,7 +1,5 @@
 #include "ollama_proxy/runtime/listener.hpp"
 
-#include "ollama_proxy/common/ascii.hpp"
-
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 
@@ -33,13 +31,11 @@ std::string text_of(const tcp::endpoint& endpoint) {
 }  // namespace
 
 std::vector<tcp::endpoint> listen_endpoints(const std::string& host, std::uint16_t port) {
-    if (iequals(host, "localhost")) {
+    if (host == "localhost") {
         return {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
     }
-    const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
     boost::system::error_code error;
-    const auto address =
-        asio::ip::make_address(bracketed ? host.substr(1, host.size() - 2) : host, error);
+    const auto address = asio::ip::make_address(host, error);
     if (error) return {};
     // clients take `localhost` for either
     if (address == asio::ip::address_v4::loopback()) {

@@ -15,8 +15,8 @@
 
 namespace ollama_proxy::runtime {
 
-/// The addresses that a configured host stands for, with or without brackets; none when it is no
-/// address. `localhost` and 127.0.0.1 are both loopbacks, the second of which is not essential.
+/// The addresses that a configured host stands for, none when it is no address. `localhost` and
+/// 127.0.0.1 are both loopbacks, the second of which is not essential.
 [[nodiscard]] std::vector<boost::asio::ip::tcp::endpoint> listen_endpoints(const std::string& host,
                                                                            std::uint16_t port);
 
