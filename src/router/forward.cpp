@@ -129,6 +129,7 @@ awaitable<Result<ResponseStream>> pass_on(Router::Impl& router, const ForwardReq
     co_return ResponseStream(std::move(answer));
 }
 
+/// Nothing once the machine is not about to sleep; the error, counted, when that took too long.
 awaitable<std::optional<Error>> wait_until_awake(Router::Impl& router,
                                                  const RequestContext& context) {
     const auto patience = router.generation.load()->config->queue.timeout;
@@ -169,13 +170,17 @@ awaitable<Result<ResponseStream>> Router::forward(const ForwardRequest& request,
 awaitable<Result<ResponseStream>> Router::unload(const InferenceRequest& request,
                                                  const RequestContext& context, RouteInfo& info) {
     if (auto late = co_await wait_until_awake(*impl_, context)) co_return std::move(*late);
+    const TimePoint begin = Clock::now();
     // who loads and unloads within seconds, or by another way, is ahead of what was last heard
     co_await impl_->health.refresh_catalogs(Clock::duration::zero());
     const auto generation = impl_->generation.load();
     const Wanted wanted = wanted_of(*generation->config, request.api, request.scan.model);
     const std::vector<std::string> targets = who_has_loaded(*generation, wanted.ollama_key);
     // nowhere loaded, as far as is known: one backend gives the right answer, also "not found"
-    if (targets.empty()) co_return co_await route(request, context, info);
+    if (targets.empty()) {
+        info.upstream_ms = to_ms(Clock::now() - begin);
+        co_return co_await route(request, context, info);
+    }
     std::optional<Result<ResponseStream>> last;
     for (const std::string& target : targets) {
         ForwardRequest one;
@@ -203,6 +208,7 @@ awaitable<Result<ResponseStream>> Router::unload(const InferenceRequest& request
         }
     }
     info.reason = "unload";
+    info.upstream_ms = to_ms(Clock::now() - begin);  // all of it was waiting for backends
     count_if_failed(*last);
     co_return std::move(*last);
 }
