@@ -17,22 +17,21 @@ std::string_view without_authority(std::string_view target) {
     return target.substr(end);
 }
 
-/// What a proxy in front of us and we must not read differently: none where it is given twice.
+/// What somebody in front of us may read differently is not taken: none where it is given twice.
 std::string only_one(const codec::RequestHead& head, std::string_view name) {
     const auto named = [&](const codec::Field& field) { return iequals(field.name, name); };
     return std::ranges::count_if(head.fields, named) == 1 ? std::string(head.get(name))
                                                           : std::string();
 }
 
-/// All codings that were applied to the body, also where each has a line of its own.
-std::string codings(const codec::RequestHead& head) {
-    std::string out;
-    for (const codec::Field& field : head.fields) {
-        if (!iequals(field.name, "content-encoding") || field.value.empty()) continue;
-        if (iequals(field.value, "identity")) continue;
-        out = field.value;
-    }
-    return out;
+/// A Content-Encoding that changes the body, in whichever of its lines; empty where none does.
+std::string coding_of(const codec::RequestHead& head) {
+    const auto changes = [](const codec::Field& field) {
+        return iequals(field.name, "content-encoding") && !field.value.empty() &&
+               !iequals(field.value, "identity");
+    };
+    const auto found = std::ranges::find_if(head.fields, changes);
+    return found == head.fields.end() ? std::string() : std::string(found->value);
 }
 
 }  // namespace
@@ -56,7 +55,7 @@ Request make_request(const codec::RequestHead& head, TimePoint received) {
     request.has_origin = head.get("origin").data() != nullptr;
     if (request.has_origin) request.origin = only_one(head, "origin");
     request.sec_fetch_site = head.get("sec-fetch-site");
-    if (head.get("content-encoding").data() != nullptr) request.content_encoding = codings(head);
+    request.content_encoding = coding_of(head);
     request.authorization = head.get("authorization");
     request.api_key = head.get("x-api-key");
     request.asked_headers = head.get("access-control-request-headers");

@@ -28,7 +28,7 @@ struct Request {
     std::string origin;
     bool has_origin = false;
     std::string sec_fetch_site;
-    std::string content_encoding;
+    std::string content_encoding;  ///< empty: the body is as it is
     std::string authorization;
     std::string api_key;           ///< x-api-key
     std::string asked_headers;     ///< Access-Control-Request-Headers

@@ -203,7 +203,7 @@ std::optional<Error> Session::check_gates(Permission& needed) {
                                 config_->server, *shared_->limits, request_.received);
     if (!client) return client.error();
     client_ = std::move(*client);
-    if (!request_.content_encoding.empty() && !iequals(request_.content_encoding, "identity")) {
+    if (!request_.content_encoding.empty()) {
         return make_error(Errc::unsupported_encoding,
                           "send the body as it is, without Content-Encoding", "Content-Encoding");
     }
