@@ -14,6 +14,7 @@ namespace {
 
 using support::chat_body;
 using support::delta;
+using support::Gate;
 using support::HttpReply;
 using support::kChat;
 using support::kMessages;
@@ -24,17 +25,6 @@ using support::RecordedRequest;
 using support::ScriptedBackend;
 
 const std::string kStream = delta("one") + support::kFinish + support::kDone;
-
-/// Opened once by the test; scripts wait for it.
-class Gate {
-  public:
-    void open() { opened_.set_value(); }
-    void wait() const { (void)future_.wait_for(support::kPatience); }
-
-  private:
-    std::promise<void> opened_;
-    std::shared_future<void> future_ = opened_.get_future().share();
-};
 
 support::Chain::Extra commenting(std::string_view slots = "max_concurrency: 8") {
     support::Chain::Extra extra;

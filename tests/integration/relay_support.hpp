@@ -4,6 +4,7 @@
 #include "support/raw_client.hpp"
 #include "support/scripted_backend.hpp"
 
+#include <future>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -97,6 +98,17 @@ class Chain {
 };
 
 inline ScriptedBackend::Script good_backend() { return ScriptedBackend::answering_json(kAnswer); }
+
+/// Something that a backend waits for until the test lets it go on. Once.
+class Gate {
+  public:
+    void open() { opened_.set_value(); }
+    void wait() const { (void)open_.wait_for(kPatience); }
+
+  private:
+    std::promise<void> opened_;
+    std::shared_future<void> open_{opened_.get_future()};
+};
 
 /// Answers every request with this stream, framed as chunks.
 inline ScriptedBackend::Script streaming(std::string type, std::vector<std::string> chunks) {

@@ -14,6 +14,7 @@ namespace {
 using support::backend_yaml;
 using support::chat_body;
 using support::config_yaml;
+using support::Gate;
 using support::HttpReply;
 using support::kChat;
 using support::kQuiet;
@@ -22,17 +23,6 @@ using support::RawClient;
 using support::RecordedRequest;
 using support::ScriptedBackend;
 using support::TestDaemon;
-
-/// Something that a backend waits for until the test lets it go on.
-class Gate {
-  public:
-    void open() { opened_.set_value(); }
-    void wait() const { (void)open_.wait_for(support::kPatience); }
-
-  private:
-    std::promise<void> opened_;
-    std::shared_future<void> open_{opened_.get_future()};
-};
 
 /// Answers when the gate is open.
 ScriptedBackend::Script behind(const Gate& gate) {
