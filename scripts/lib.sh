@@ -33,7 +33,7 @@ build_step() {
         mkdir -p "$(dirname "$log")"
         "$@" >"$log" 2>&1 && return
         # ninja repeats the whole command in front of the message: from the first failure on is what counts
-        { sed -n '/^FAILED/,$p' "$log" | grep . || tail -n 60 "$log"; } | head -n 200 >&2
+        { sed -n '/^FAILED/,$p' "$log" | grep -a . || tail -n 60 "$log"; } | head -n 200 >&2
         return 1
     fi
 }

@@ -110,8 +110,9 @@ int serve(const Options& options, const config::Environment& environment) {
 
     for (const std::string& warning : loaded.warnings) telemetry::log_warn(warning);
     const bool remembers = config->efficiency.remember || config->router.auto_optimize;
-    if (const auto error = check_state_directory(config->state_dir);
-        error && remembers && !config->state_dir.empty()) {
+    std::optional<Error> error;
+    if (remembers && !config->state_dir.empty()) error = check_state_directory(config->state_dir);
+    if (error) {
         telemetry::log_warn("what is learned and set will be lost at the end",
                             {{"error", error->message}});
     }
