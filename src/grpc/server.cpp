@@ -9,6 +9,8 @@
 
 #include <array>
 #include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace ollama_proxy::grpc_api {
@@ -67,7 +69,7 @@ struct Server::Impl {
         }
     }
 
-    bool on_accept(tcp::socket& socket) {
+    bool on_accept(runtime::Descriptor& socket) {
         const std::size_t limit = shared->config.load()->server.limits.connections;
         auto& count = shared->limits->connections;
         if (count.load(std::memory_order_relaxed) >= limit) sweep();
@@ -76,11 +78,10 @@ struct Server::Impl {
             count.fetch_sub(1, std::memory_order_relaxed);
             return false;
         }
-        // the library sets neither on a socket that it did not accept itself
-        boost::system::error_code ignored;
-        socket.set_option(tcp::no_delay(true), ignored);
-        socket.native_non_blocking(true, ignored);
-        const int descriptor = socket.release(ignored);
+        const int descriptor = socket.release();
+        // the library does not set it on a socket that it did not accept itself
+        const int on = 1;
+        ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         connections.add(descriptor);
         library->take(descriptor);
         return true;
@@ -166,9 +167,8 @@ std::vector<tcp::endpoint> Server::endpoints() const {
 void Server::start() {
     for (auto& listener : impl_->listeners) {
         listener->start({
-            .contexts = {&impl_->control},
-            .on_accept = [impl = impl_.get()](tcp::socket& socket,
-                                              std::size_t) { return impl->on_accept(socket); },
+            .on_accept = [impl = impl_.get()](
+                             runtime::Descriptor& socket) { return impl->on_accept(socket); },
             // a connection that is just closed is UNAVAILABLE to a gRPC client
             .busy_answer = [] { return std::string(); },
             .on_refused =

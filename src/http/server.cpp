@@ -63,17 +63,26 @@ struct Server::Impl {
         }
     }
 
-    bool on_accept(tcp::socket& socket, std::size_t index) {
+    bool on_accept(runtime::Descriptor& accepted, const tcp& protocol) {
         auto& count = shared->limits->connections;
         const std::size_t limit = shared->config.load()->server.limits.connections;
         if (count.fetch_add(1, std::memory_order_relaxed) >= limit) {
             count.fetch_sub(1, std::memory_order_relaxed);
             return false;
         }
-        auto* target = sessions[index].get();
+        auto* target = sessions[next++ % sessions.size()].get();
         auto& context = target->worker.context();
-        asio::post(context, [target, s = std::move(socket), shared_state = shared]() mutable {
-            target->start(std::move(shared_state), std::move(s));
+        asio::post(context, [target, protocol, descriptor = std::move(accepted),
+                             shared_state = shared]() mutable {
+            tcp::socket socket(target->worker.context());
+            boost::system::error_code error;
+            socket.assign(protocol, descriptor.get(), error);
+            if (error) {  // no memory to watch it
+                shared_state->limits->connections.fetch_sub(1, std::memory_order_relaxed);
+                return;
+            }
+            (void)descriptor.release();
+            target->start(std::move(shared_state), std::move(socket));
         });
         return true;
     }
@@ -82,6 +91,7 @@ struct Server::Impl {
     runtime::WorkerPool& workers;
     std::shared_ptr<Shared> shared;
     std::vector<std::unique_ptr<WorkerSessions>> sessions;
+    std::size_t next = 0;  ///< whose turn it is; the control thread's
     std::vector<std::shared_ptr<runtime::Listener>> listeners;
 };
 
@@ -117,13 +127,12 @@ void Server::reload(std::shared_ptr<const config::Config> config) {
 
 void Server::start() {
     Impl* impl = impl_.get();
-    std::vector<asio::io_context*> contexts;
-    for (auto& sessions : impl->sessions) contexts.push_back(&sessions->worker.context());
     for (auto& listener : impl->listeners) {
         listener->start({
-            .contexts = contexts,
-            .on_accept = [impl](tcp::socket& socket,
-                                std::size_t i) { return impl->on_accept(socket, i); },
+            .on_accept =
+                [impl, protocol = listener->endpoint().protocol()](runtime::Descriptor& socket) {
+                    return impl->on_accept(socket, protocol);
+                },
             .busy_answer = busy_answer,
             .on_refused =
                 [](int count) {

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 namespace ollama_proxy::runtime {
 namespace asio = boost::asio;
@@ -17,9 +16,14 @@ namespace {
 
 constexpr Milliseconds kRest{50};
 constexpr int kBacklog = 4096;
+constexpr int kAcceptedAtOnce = 16;
 constexpr int kRefusedAtOnce = 64;  ///< of those who wait when descriptors have run out
 
-int open_reserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+Descriptor open_reserve() { return Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+bool out_of_descriptors(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
 
 std::string text_of(const tcp::endpoint& endpoint) {
     const auto address = endpoint.address();
@@ -46,10 +50,6 @@ std::vector<tcp::endpoint> listen_endpoints(const std::string& host, std::uint16
 
 Listener::Listener(asio::io_context& control)
     : acceptor_(control), timer_(control), reserve_(open_reserve()) {}
-
-Listener::~Listener() {
-    if (reserve_ >= 0) ::close(reserve_);
-}
 
 Result<std::shared_ptr<Listener>> Listener::open(asio::io_context& control,
                                                  const tcp::endpoint& endpoint,
@@ -103,7 +103,9 @@ Result<std::shared_ptr<Listener>> Listener::adopt(asio::io_context& control, int
 
 void Listener::start(Handlers handlers) {
     handlers_ = std::move(handlers);
-    accept();
+    boost::system::error_code ignored;
+    acceptor_.native_non_blocking(true, ignored);
+    wait();
 }
 
 void Listener::stop() {
@@ -113,37 +115,41 @@ void Listener::stop() {
     timer_.cancel();
 }
 
-void Listener::accept() {
+void Listener::wait() {
     if (stopped_) return;
-    const std::size_t index = next_++ % handlers_.contexts.size();
-    acceptor_.async_accept(
-        *handlers_.contexts[index],
-        [self = shared_from_this(), index](boost::system::error_code error, tcp::socket socket) {
-            if (self->stopped_) return;
-            if (error == asio::error::no_descriptors || error.value() == ENFILE ||
-                error.value() == ENOBUFS || error.value() == ENOMEM) {
-                self->refuse_waiting();
-                return self->rest();
-            }
-            if (!error && !self->handlers_.on_accept(socket, index)) {
-                self->turn_away(socket.native_handle());
-            }
-            self->accept();
-        });
+    acceptor_.async_wait(tcp::acceptor::wait_read,
+                         [self = shared_from_this()](boost::system::error_code) {
+                             if (!self->stopped_) self->accept_waiting();
+                         });
+}
+
+void Listener::accept_waiting() {
+    for (int i = 0; i < kAcceptedAtOnce; ++i) {
+        Descriptor socket(
+            ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!socket.is_open()) {
+            if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+            if (!out_of_descriptors(errno)) continue;  // that one has left already, or a signal
+            refuse_waiting();
+            return rest();
+        }
+        if (!handlers_.on_accept(socket)) turn_away(socket.get());
+    }
+    wait();
 }
 
 /// With the reserved descriptor those at the head of the line get an answer, one after the other.
 void Listener::refuse_waiting() {
     // another thread may have taken the descriptor at the last time
-    if (reserve_ < 0) reserve_ = open_reserve();
-    if (reserve_ < 0) return;
-    ::close(reserve_);
+    if (!reserve_.is_open()) reserve_ = open_reserve();
+    if (!reserve_.is_open()) return;
+    reserve_.reset();
     int refused = 0;
     while (refused < kRefusedAtOnce) {
-        const int client = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
-        if (client < 0) break;
-        turn_away(client);
-        ::close(client);
+        const Descriptor client(
+            ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (!client.is_open()) break;
+        turn_away(client.get());
         ++refused;
     }
     reserve_ = open_reserve();
@@ -160,7 +166,7 @@ void Listener::turn_away(int fd) const {
 void Listener::rest() {
     timer_.expires_after(kRest);
     timer_.async_wait([self = shared_from_this()](boost::system::error_code error) {
-        if (!error) self->accept();
+        if (!error) self->wait();
     });
 }
 

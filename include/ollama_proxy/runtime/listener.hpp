@@ -2,6 +2,7 @@
 
 #include "ollama_proxy/common/clock.hpp"
 #include "ollama_proxy/common/error.hpp"
+#include "ollama_proxy/runtime/descriptor.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -33,11 +34,9 @@ class Listener : public std::enable_shared_from_this<Listener> {
   public:
     using tcp = boost::asio::ip::tcp;
     struct Handlers {
-        /// Where connections live: the next one in the next of these.
-        std::vector<boost::asio::io_context*> contexts;
-        /// Takes a connection in `contexts[index]`. False, and the socket still there: one too
-        /// many.
-        std::function<bool(tcp::socket& socket, std::size_t index)> on_accept;
+        /// Takes a connection, which blocks nobody. False, and the socket still there: one too
+        /// many. Not an Asio socket: that is made on the thread it will live on.
+        std::function<bool(Descriptor& socket)> on_accept;
         /// The bytes for those who are turned away unread; empty: they are just closed.
         std::function<std::string()> busy_answer;
         /// So many were turned away because descriptors ran out.
@@ -50,7 +49,6 @@ class Listener : public std::enable_shared_from_this<Listener> {
                                                   const PortName& name);
     /// Goes on with a socket that listens already (handed over by a service manager).
     static Result<std::shared_ptr<Listener>> adopt(boost::asio::io_context& control, int fd);
-    ~Listener();
 
     [[nodiscard]] tcp::endpoint endpoint() const { return endpoint_; }
     void start(Handlers handlers);
@@ -58,7 +56,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
   private:
     explicit Listener(boost::asio::io_context& control);
-    void accept();
+    void wait();
+    void accept_waiting();
     void refuse_waiting();
     void rest();
     void turn_away(int fd) const;
@@ -67,8 +66,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
     boost::asio::steady_timer timer_;
     tcp::endpoint endpoint_;
     Handlers handlers_;
-    std::size_t next_ = 0;
-    int reserve_ = -1;
+    Descriptor reserve_;
     bool stopped_ = false;
 };
 

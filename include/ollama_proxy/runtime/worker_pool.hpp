@@ -38,7 +38,9 @@ class Worker {
     void run();
 
     std::size_t index_;
-    boost::asio::io_context context_{1};
+    /// Its sockets are made, used and closed by its own thread alone: they need no lock. What
+    /// others post, and its timers, are locked as ever.
+    boost::asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     DeadlineQueue deadlines_;
     std::unique_ptr<char[]> scratch_;
