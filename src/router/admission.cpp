@@ -26,7 +26,7 @@ Permit& Permit::operator=(Permit&& other) noexcept {
     if (this == &other) return *this;
     release();
     admission_ = std::exchange(other.admission_, nullptr);
-    slot_ = std::move(other.slot_);
+    slot_ = other.slot_;
     since_ = other.since_;
     return *this;
 }
@@ -65,7 +65,7 @@ std::optional<Permit> Admission::try_acquire(const Place& place, Priority level,
     auto slot = core_.try_take(place, level, now, bells);
     if (!bells.empty()) ring(bells);
     if (!slot) return std::nullopt;
-    return Permit(*this, std::move(*slot), now);
+    return Permit(*this, *slot, now);
 }
 
 void Admission::reconsider(std::string_view backend) {
@@ -123,7 +123,7 @@ asio::awaitable<Result<std::optional<Admitted>>> Stay::wait(TimePoint limit, Tim
     for (;;) {
         AdmissionCore::Standing standing = admission_.core_.claim(waiter_);
         if (standing.state == WaitState::granted) {
-            Permit permit(admission_, std::move(standing.slot), Clock::now());
+            Permit permit(admission_, standing.slot, Clock::now());
             co_return std::optional(Admitted{std::move(permit), standing.place});
         }
         if (standing.state == WaitState::closed) co_return stopping();

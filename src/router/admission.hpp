@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ollama_proxy::router {
@@ -22,7 +23,10 @@ class Admission;
 class Permit {
   public:
     Permit() = default;
-    Permit(Permit&& other) noexcept { *this = std::move(other); }
+    Permit(Permit&& other) noexcept
+        : admission_(std::exchange(other.admission_, nullptr)),
+          slot_(other.slot_),
+          since_(other.since_) {}
     Permit& operator=(Permit&& other) noexcept;
     ~Permit() { release(); }
     void release() {
@@ -35,8 +39,8 @@ class Permit {
   private:
     friend class Admission;
     friend class Stay;
-    Permit(Admission& admission, HeldSlot slot, TimePoint now)
-        : admission_(&admission), slot_(std::move(slot)), since_(now) {}
+    Permit(Admission& admission, const HeldSlot& slot, TimePoint now)
+        : admission_(&admission), slot_(slot), since_(now) {}
 
     Admission* admission_ = nullptr;
     HeldSlot slot_;

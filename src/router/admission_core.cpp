@@ -28,20 +28,22 @@ SlotRules AdmissionCore::rules() const {
 std::optional<HeldSlot> AdmissionCore::take(const Place& place, Priority level) {
     if (!is_within_limit(place)) return std::nullopt;
     const SlotRules allowed = rules();
-    const SlotKind kind = slots_.with(place.backend, [&](BackendSlots& slots) {
-        const SlotKind found = slots.may_take(place.model, place.capacity, level, false, allowed);
-        if (found != SlotKind::none) slots.take(place.model, level, found);
-        return found;
-    });
-    if (kind == SlotKind::none) return std::nullopt;
+    const HeldSlot held =
+        slots_.with(place.backend, [&](BackendSlots& slots, std::string_view backend) {
+            HeldSlot slot{backend, {}, level, SlotKind::none};
+            slot.kind = slots.may_take(place.model, place.capacity, level, false, allowed);
+            if (slot.kind != SlotKind::none) slot.model = slots.take(place.model, level, slot.kind);
+            return slot;
+        });
+    if (held.kind == SlotKind::none) return std::nullopt;
     in_flight_.fetch_add(1);
-    return HeldSlot{std::string(place.backend), std::string(place.model), level, kind};
+    return held;
 }
 
 bool AdmissionCore::grant_one(std::string_view backend, TimePoint now, Bells& bells) {
     const SlotRules allowed = rules();
-    SlotKind kind = SlotKind::none;
-    const PriorityQueue::Choice next = slots_.with(backend, [&](BackendSlots& slots) {
+    HeldSlot held;
+    const auto choose = [&](BackendSlots& slots, std::string_view kept_backend) {
         const auto may_take = [&](const Place& place, Priority level, bool aged) {
             if (!is_within_limit(place)) return SlotKind::none;
             return slots.may_take(place.model, place.capacity, level, aged, allowed);
@@ -52,15 +54,16 @@ bool AdmissionCore::grant_one(std::string_view backend, TimePoint now, Bells& be
         const PriorityQueue::Choice choice = queue_.next(backend, now, may);
         if (!choice.waiter) return choice;
         const Waiter& waiter = *choice.waiter;
-        kind = may_take(choice.place, waiter.level, queue_.is_lifted(waiter, now));
-        slots.take(choice.place.model, waiter.level, kind);
+        const SlotKind kind = may_take(choice.place, waiter.level, queue_.is_lifted(waiter, now));
+        held = {kept_backend, slots.take(choice.place.model, waiter.level, kind), waiter.level,
+                kind};
         return choice;
-    });
+    };
+    const PriorityQueue::Choice next = slots_.with(backend, choose);
     if (!next.waiter) return false;
     Waiter& waiter = *next.waiter;
     in_flight_.fetch_add(1);
-    waiter.granted = {std::string(next.place.backend), std::string(next.place.model), waiter.level,
-                      kind};
+    waiter.granted = held;
     waiter.place = next.index;
     queue_.grant(next);
     --waiting_;
@@ -166,7 +169,7 @@ AdmissionCore::Standing AdmissionCore::claim(Waiter& waiter) {
     Standing standing{waiter.state, waiter.place, {}, waiter.asked_again};
     waiter.asked_again = false;
     if (waiter.state == WaitState::granted) {
-        standing.slot = std::move(waiter.granted);
+        standing.slot = waiter.granted;
         waiter.state = WaitState::outside;
     }
     return standing;
@@ -180,7 +183,7 @@ void AdmissionCore::leave(Waiter& waiter, TimePoint now, Bells& bells) {
             queue_.remove(waiter);
             --waiting_;
         } else if (waiter.state == WaitState::granted) {
-            abandoned = std::move(waiter.granted);
+            abandoned = waiter.granted;
         }
         waiter.state = WaitState::outside;
     }

@@ -133,6 +133,7 @@ bool decides(Scorer scorer, std::span<const CandidateFacts> all,
 }
 
 Reason reason_of_scores(const Question& question, const std::vector<RankedCandidate>& ranked) {
+    if (ranked.size() == 1) return question.profile.reason;  // nobody else could come first
     if (decides(Scorer::thermal, question.facts, ranked)) return Reason::thermal;
     if (decides(Scorer::load, question.facts, ranked)) return Reason::queue_depth;
     return question.profile.reason;

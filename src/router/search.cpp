@@ -2,7 +2,11 @@
 
 #include "router/target.hpp"
 
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
+
 #include <algorithm>
+#include <exception>
 
 namespace ollama_proxy::router {
 using boost::asio::awaitable;
@@ -102,10 +106,23 @@ awaitable<Result<ResponseStream>> Search::run() {
         note_chosen(index);
         generation_->notes[index]->metrics.count_decision(ranking_.decision.reason,
                                                           ranking_.policy->effective);
+        note_given_to(index);
         const TimePoint before = now_;
-        auto answer = co_await attempt(index, std::move(admitted->permit));
-        info_.upstream_ms += to_ms(now_ - before);
-        if (answer) co_return std::move(*answer);
+        if (Answer asked = begin(index, std::move(admitted->permit))) {
+            std::exception_ptr cancelled;
+            try {
+                auto answer = co_await ask_as_fits(asked, index);
+                info_.upstream_ms += to_ms(now_ - before);
+                if (answer) co_return std::move(*answer);
+            } catch (const boost::system::system_error&) {
+                cancelled = std::current_exception();
+            }
+            if (cancelled) {  // the client has left
+                const auto executor = co_await boost::asio::this_coro::executor;
+                if (asked && asked->permit.holds()) charge_on(executor, std::move(asked->permit));
+                std::rethrow_exception(cancelled);
+            }
+        }
         tell_who_waits(*generation_->backends->backends[index]);
     }
 }

@@ -66,9 +66,9 @@ class Search {
     Result<void> adopt_configuration();
     void tell_who_waits(const upstream::Backend& backend) const;
     boost::asio::awaitable<std::optional<ResponseStream>> ask_preemptibly(Answer& answer);
-    boost::asio::awaitable<std::optional<ResponseStream>> attempt(std::uint32_t index,
-                                                                  Permit permit);
-    [[nodiscard]] Answer begin(std::uint32_t index, Permit permit);
+    boost::asio::awaitable<std::optional<ResponseStream>> ask_as_fits(Answer& answer,
+                                                                      std::uint32_t index);
+    [[nodiscard]] Answer begin(std::uint32_t index, Permit&& permit);
     boost::asio::awaitable<std::optional<ResponseStream>> ask(Answer& answer);
     static void charge_on(const boost::asio::any_io_executor& executor, Permit permit);
 

@@ -64,11 +64,15 @@ void Search::charge_on(const boost::asio::any_io_executor& executor, Permit perm
     timer->async_wait([timer, held = std::move(permit)](auto) mutable { held.release(); });
 }
 
-/// What is to become the answer of this backend; null when its breaker takes no request now.
-Search::Answer Search::begin(std::uint32_t index, Permit permit) {
+/// What is to become the answer of this backend; null, and the slot given back, when its breaker
+/// takes no request now.
+Search::Answer Search::begin(std::uint32_t index, Permit&& permit) {
     const std::shared_ptr<upstream::Backend>& backend = generation_->backends->backends[index];
     tried_[index] = true;
-    if (!backend->breaker_acquire(now_)) return nullptr;
+    if (!backend->breaker_acquire(now_)) {
+        permit.release(now_);
+        return nullptr;
+    }
     auto answer = std::make_unique<ResponseStream::Impl>();
     answer->api = body_for(*backend).api;
     answer->backend = backend;
@@ -82,22 +86,14 @@ Search::Answer Search::begin(std::uint32_t index, Permit permit) {
     return answer;
 }
 
-awaitable<std::optional<ResponseStream>> Search::attempt(std::uint32_t index, Permit permit) {
-    const auto executor = co_await boost::asio::this_coro::executor;
-    note_given_to(index);
-    Answer answer = begin(index, std::move(permit));
-    if (!answer) co_return std::nullopt;
+/// Asks so that a critical request may take the slot back, so that a second backend may overtake
+/// it, or as most are asked. Not a coroutine: a frame is what one costs.
+awaitable<std::optional<ResponseStream>> Search::ask_as_fits(Answer& answer, std::uint32_t index) {
     const bool preemptible =
         applicant_.level == Priority::best_effort && generation_->config->queue.preempt_best_effort;
+    if (preemptible) return ask_preemptibly(answer);
     const auto patience = hedge_after(index);
-    try {
-        if (preemptible) co_return co_await ask_preemptibly(answer);
-        if (patience) co_return co_await ask_hedged(answer, index, *patience);
-        co_return co_await ask(answer);
-    } catch (const boost::system::system_error&) {  // cancelled: the client has left
-        if (answer && answer->permit.holds()) charge_on(executor, std::move(answer->permit));
-        throw;
-    }
+    return patience ? ask_hedged(answer, index, *patience) : ask(answer);
 }
 
 /// Asks, until a critical request needs the slot: then the backend counts as not asked, and the

@@ -112,7 +112,9 @@ bool Search::finish_whole(Answer& answer) {
 bool Search::judge(Answer& answer, const std::string& retry_after) {
     const std::shared_ptr<upstream::Backend> backend = answer->backend;
     const std::string& key = wanted_.key(backend->settings().type);
-    Verdict verdict = verdict_of(answer->status, answer->api, backend->catalog()->find(key));
+    // what is listed there tells one 404 from another
+    const bool listed = answer->status == 404 && backend->catalog()->find(key) != nullptr;
+    Verdict verdict = verdict_of(answer->status, answer->api, listed);
     const bool in_band = answer->watcher && answer->watcher->facts().first_is_error;
     if (in_band) {
         // 200 and then an error: the status that was meant, while nothing is committed

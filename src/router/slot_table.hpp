@@ -5,6 +5,7 @@
 #include <array>
 #include <mutex>
 #include <string_view>
+#include <type_traits>
 
 namespace ollama_proxy::router {
 
@@ -12,7 +13,8 @@ namespace ollama_proxy::router {
 /// a few backends each, held for a few instructions. Thread: any.
 class SlotTable {
   public:
-    /// Runs `f(BackendSlots&)` under the lock of that backend; it must not call back.
+    /// Runs `f(BackendSlots&)` or `f(BackendSlots&, id)`, with the id as it is kept here for ever,
+    /// under the lock of that backend; it must not call back.
     template <class F>
     decltype(auto) with(std::string_view backend, const F& f) {
         Shard& shard = shards_[TextHash{}(backend) % shards_.size()];
@@ -21,7 +23,11 @@ class SlotTable {
         if (found == shard.backends.end()) {
             found = shard.backends.try_emplace(std::string(backend)).first;
         }
-        return f(found->second);
+        if constexpr (std::is_invocable_v<F, BackendSlots&, std::string_view>) {
+            return f(found->second, std::string_view(found->first));
+        } else {
+            return f(found->second);
+        }
     }
 
   private:

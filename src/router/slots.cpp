@@ -31,30 +31,33 @@ SlotKind BackendSlots::may_take(std::string_view model, const Capacity& capacity
     return leaves_enough ? SlotKind::plain : SlotKind::none;
 }
 
-void BackendSlots::take(std::string_view model, Priority level, SlotKind kind) {
+std::string_view BackendSlots::take(std::string_view model, Priority level, SlotKind kind) {
     ++running_[static_cast<std::size_t>(level)];
-    if (kind == SlotKind::extra) {
-        ++extra_;
-        return;
-    }
     auto found = models_.find(model);
     if (found == models_.end()) found = models_.emplace(model, OfModel{}).first;
-    ++found->second.plain;
-    if (level == Priority::best_effort) ++found->second.best_effort;
-    ++plain_;
+    ++found->second.held;
+    if (kind == SlotKind::extra) {
+        ++extra_;
+    } else {
+        ++found->second.plain;
+        if (level == Priority::best_effort) ++found->second.best_effort;
+        ++plain_;
+    }
+    return found->first;
 }
 
 void BackendSlots::release(const HeldSlot& slot, std::optional<Clock::duration> held) {
     --running_[static_cast<std::size_t>(slot.level)];
+    const auto found = models_.find(slot.model);
     if (slot.kind == SlotKind::extra) {
         --extra_;
     } else {
-        const auto found = models_.find(slot.model);
         if (slot.level == Priority::best_effort) --found->second.best_effort;
-        // a few that are not in use stay: the next request for one of them needs no new entry
-        if (--found->second.plain == 0 && models_.size() > kIdleModels) models_.erase(found);
+        --found->second.plain;
         --plain_;
     }
+    // a few that are not in use stay: the next request for one of them needs no new entry
+    if (--found->second.held == 0 && models_.size() > kIdleModels) models_.erase(found);
     if (held) hold_ = hold_ ? *hold_ + (*held - *hold_) / kHoldMemory : *held;
 }
 

@@ -44,10 +44,10 @@ enum class SlotKind : std::uint8_t {
             ///< those who wait in order
 };
 
-/// A slot in somebody's hands.
+/// A slot in somebody's hands. The names are the table's own, and live as long as it is held.
 struct HeldSlot {
-    std::string backend;
-    std::string model;
+    std::string_view backend;
+    std::string_view model;
     Priority level = Priority::normal;
     SlotKind kind = SlotKind::none;
 };
@@ -60,7 +60,8 @@ class BackendSlots {
     /// never takes the reserved ones, so that it is not starved by constant traffic.
     [[nodiscard]] SlotKind may_take(std::string_view model, const Capacity& capacity,
                                     Priority level, bool aged, const SlotRules& rules) const;
-    void take(std::string_view model, Priority level, SlotKind kind);
+    /// Gives the model's name as it is kept here while the slot is held.
+    std::string_view take(std::string_view model, Priority level, SlotKind kind);
     /// `held`: how long the slot was taken; nothing when it was never used.
     void release(const HeldSlot& slot, std::optional<Clock::duration> held);
 
@@ -74,6 +75,7 @@ class BackendSlots {
 
   private:
     struct OfModel {
+        std::size_t held = 0;  ///< slots of either kind
         std::size_t plain = 0;
         std::size_t best_effort = 0;
     };

@@ -384,9 +384,10 @@ class World {
                            (lifted(one) == lifted(other) && one.ticket < other.ticket);
         if (!first && one.level == Priority::critical && lifted(other) == 3) {
             // they take turns: between two that pass it one that was lifted like it gets a slot
-            const unsigned lifted_so_far = lifted_grants_[slot.backend];
+            const unsigned lifted_so_far = lifted_grants_[std::string(slot.backend)];
             auto& [passed, since] =
-                passed_.try_emplace({slot.backend, other.ticket}, 0U, lifted_so_far).first->second;
+                passed_.try_emplace({std::string(slot.backend), other.ticket}, 0U, lifted_so_far)
+                    .first->second;
             EXPECT_LE(++passed, lifted_so_far - since + 2)
                 << "ticket " << other.ticket << " is starved by critical ones";
             return;
@@ -401,7 +402,7 @@ class World {
             const Request& one = requests_[index];
             if (!one.waiter || one.waiter->state != WaitState::granted) continue;
             const bool to_the_top = one.level != Priority::critical && lifted(one) == 3;
-            if (to_the_top) ++lifted_grants_[one.waiter->granted.backend];
+            if (to_the_top) ++lifted_grants_[std::string(one.waiter->granted.backend)];
         }
         for (const std::size_t index : before) {
             const Request& one = requests_[index];
