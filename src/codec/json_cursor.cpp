@@ -2,16 +2,35 @@
 
 #include <bit>
 #include <cstring>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace ollama_proxy::codec {
 namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 /// First byte that ends a run of plain string bytes: quote, backslash or control byte.
 const char* skip_plain(const char* p, const char* end) {
+#ifdef __SSE2__
+    const __m128i quotes = _mm_set1_epi8('"');
+    const __m128i slashes = _mm_set1_epi8('\\');
+    const __m128i highest_control = _mm_set1_epi8(0x1f);
+    while (end - p >= 16) {
+        const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+        const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, highest_control), bytes);
+        const __m128i found = _mm_or_si128(
+            control, _mm_or_si128(_mm_cmpeq_epi8(bytes, quotes), _mm_cmpeq_epi8(bytes, slashes)));
+        const auto mask = static_cast<unsigned>(_mm_movemask_epi8(found));
+        if (mask != 0) return p + std::countr_zero(mask);
+        p += 16;
+    }
+#endif
     constexpr std::uint64_t kOnes = 0x0101010101010101;
     constexpr std::uint64_t kHigh = 0x8080808080808080;
     while (end - p >= 8) {
@@ -234,8 +253,8 @@ bool JsonCursor::take_number() {
     return true;
 }
 
-void JsonCursor::skip_blanks() {
-    while (p_ != end_ && (*p_ == ' ' || *p_ == '\n' || *p_ == '\r' || *p_ == '\t')) ++p_;
+void JsonCursor::skip_known_blanks() {
+    while (p_ != end_ && is_blank(*p_)) ++p_;
 }
 
 bool JsonCursor::fail(Fault fault) {

@@ -70,7 +70,11 @@ class JsonCursor {
     bool take_number();
     bool take_word(std::string_view word);
     bool take_scalar();
-    void skip_blanks();
+    void skip_blanks() {
+        // nearly all that is asked is no blank, and above them all
+        if (p_ != end_ && static_cast<unsigned char>(*p_) <= ' ') skip_known_blanks();
+    }
+    void skip_known_blanks();
     bool fail(Fault fault = Fault::syntax);
 
     const char* begin_;

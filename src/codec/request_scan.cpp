@@ -20,12 +20,16 @@ struct Members {
     Conversation conversation;
 };
 
-bool key_is(std::string_view key, std::string_view name) {
-    if (key.find('\\') == std::string_view::npos) return key == name;
-    return decode_json_string(key) == name;  // a backend reads "mod\u0065l" as "model"
+/// What a backend reads as the key: "mod\u0065l" is "model". `storage` holds what is decoded.
+std::string_view plain_key(std::string_view key, std::string& storage) {
+    if (key.find('\\') == std::string_view::npos) return key;
+    storage = decode_json_string(key);
+    return storage;
 }
 
-JsonValue* slot_for(Members& members, std::string_view key) {
+JsonValue* slot_for(Members& members, std::string_view written) {
+    std::string storage;
+    const std::string_view key = plain_key(written, storage);
     const std::array<std::pair<std::string_view, JsonValue*>, 9> slots{{
         {"model", &members.model},
         {"name", &members.name},
@@ -38,7 +42,7 @@ JsonValue* slot_for(Members& members, std::string_view key) {
         {"keep_alive", &members.keep_alive},
     }};
     for (const auto& [name, slot] : slots) {
-        if (key_is(key, name)) return slot;
+        if (key == name) return slot;
     }
     return nullptr;
 }
@@ -125,11 +129,11 @@ bool can_stream(Api api) {
 
 /// Wants the member to be given, as an array or (where allowed) a string.
 std::optional<Error> check_text(const JsonValue& value, const char* name, bool string_allowed) {
-    const std::string quoted = std::string("\"") + name + "\"";
-    if (value.absent()) return invalid(quoted + " is missing", name);
     if (value.kind == JsonKind::array || (string_allowed && value.kind == JsonKind::string)) {
         return std::nullopt;
     }
+    const std::string quoted = std::string("\"") + name + "\"";
+    if (value.absent()) return invalid(quoted + " is missing", name);
     return invalid(
         quoted + (string_allowed ? " must be a string or an array" : " must be an array"), name);
 }
@@ -193,7 +197,8 @@ bool wants_usage(const JsonValue& stream_options) {
     std::string_view key;
     while (cursor.next_member(key)) {
         const JsonValue value = cursor.take();
-        if (key_is(key, "include_usage")) wanted = value.is_true();
+        std::string storage;
+        if (plain_key(key, storage) == "include_usage") wanted = value.is_true();
     }
     return wanted;
 }
