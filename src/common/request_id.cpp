@@ -11,7 +11,7 @@ bool is_valid_request_id(std::string_view id) {
            std::ranges::all_of(id, [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
-std::string make_request_id() {
+void make_request_id(std::string& id) {
     // 100 bits a thread of its own stream: no lock, and no collision in practice
     thread_local std::mt19937_64 engine{[] {
         std::random_device device;
@@ -19,14 +19,18 @@ std::string make_request_id() {
         return std::mt19937_64(seed);
     }()};
     static constexpr char kAlphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    std::string id = "req-";
-    id.resize(24);
+    id.assign("req-").resize(24);
     std::uint64_t high = engine();
     std::uint64_t low = engine();
     for (std::size_t i = 0; i < 10; ++i) {
         id[4 + i] = kAlphabet[(high >> (5 * i)) & 31];
         id[14 + i] = kAlphabet[(low >> (5 * i)) & 31];
     }
+}
+
+std::string make_request_id() {
+    std::string id;
+    make_request_id(id);
     return id;
 }
 

@@ -18,31 +18,77 @@ std::string_view without_authority(std::string_view target) {
 }
 
 /// What somebody in front of us may read differently is not taken: none where it is given twice.
-std::string only_one(const codec::RequestHead& head, std::string_view name) {
+std::string_view only_one(const codec::RequestHead& head, std::string_view name) {
     const auto named = [&](const codec::Field& field) { return iequals(field.name, name); };
-    return std::ranges::count_if(head.fields, named) == 1 ? std::string(head.get(name))
-                                                          : std::string();
+    return std::ranges::count_if(head.fields, named) == 1 ? head.get(name) : std::string_view();
+}
+
+/// The fields that are looked at, each by its first line; a null view where there is none.
+struct KnownFields {
+    std::string_view origin, api_key, request_id, authorization, sec_fetch_site, asked_headers,
+        private_network;
+};
+
+KnownFields known_fields(const codec::RequestHead& head) {
+    KnownFields known;
+    const auto note = [](std::string_view& slot, const codec::Field& field, std::string_view name) {
+        if (slot.data() == nullptr && iequals(field.name, name)) slot = field.value;
+    };
+    for (const codec::Field& field : head.fields) {
+        switch (field.name.size()) {
+            case 6:
+                note(known.origin, field, "origin");
+                break;
+            case 9:
+                note(known.api_key, field, "x-api-key");
+                break;
+            case 12:
+                note(known.request_id, field, "x-request-id");
+                break;
+            case 13:
+                note(known.authorization, field, "authorization");
+                break;
+            case 14:
+                note(known.sec_fetch_site, field, "sec-fetch-site");
+                break;
+            case 30:
+                note(known.asked_headers, field, "access-control-request-headers");
+                break;
+            case 38:
+                note(known.private_network, field, "access-control-request-private-network");
+                break;
+            default:
+                break;
+        }
+    }
+    return known;
 }
 
 /// A Content-Encoding that changes the body, in whichever of its lines; empty where none does.
-std::string coding_of(const codec::RequestHead& head) {
+std::string_view coding_of(const codec::RequestHead& head) {
     const auto changes = [](const codec::Field& field) {
         return iequals(field.name, "content-encoding") && !field.value.empty() &&
                !iequals(field.value, "identity");
     };
     const auto found = std::ranges::find_if(head.fields, changes);
-    return found == head.fields.end() ? std::string() : std::string(found->value);
+    return found == head.fields.end() ? std::string_view() : found->value;
+}
+
+/// The memory for what most clients send is used again, more is given back.
+void keep(std::string& slot, std::string_view value) {
+    constexpr std::size_t kUsual = 256;
+    if (slot.capacity() > kUsual) std::string().swap(slot);
+    slot = value;
 }
 
 }  // namespace
 
-Request make_request(const codec::RequestHead& head, TimePoint received) {
-    Request request;
+void read_request(const codec::RequestHead& head, TimePoint received, Request& request) {
     request.method = head.method;
     const std::string_view target = without_authority(head.target);
     const std::size_t question = target.find('?');
-    request.path = target.substr(0, question);
-    if (question != target.npos) request.query = target.substr(question + 1);
+    keep(request.path, target.substr(0, question));
+    keep(request.query, question == target.npos ? std::string_view() : target.substr(question + 1));
     request.verb = parse_verb(head.method);
     request.route = find_route(request.path, request.verb);
     request.dialect = codec::error_dialect_of(request.path);
@@ -51,19 +97,22 @@ Request make_request(const codec::RequestHead& head, TimePoint received) {
     request.expect_continue = head.expect_continue;
     request.framing = head.framing;
     request.content_length = head.content_length;
-    request.host = head.host;
-    request.has_origin = head.get("origin").data() != nullptr;
-    if (request.has_origin) request.origin = only_one(head, "origin");
-    request.sec_fetch_site = head.get("sec-fetch-site");
-    request.content_encoding = coding_of(head);
-    request.authorization = head.get("authorization");
-    request.api_key = head.get("x-api-key");
-    request.asked_headers = head.get("access-control-request-headers");
-    request.private_network = iequals(head.get("access-control-request-private-network"), "true");
-    const std::string_view id = head.get("x-request-id");
-    request.request_id = is_valid_request_id(id) ? std::string(id) : make_request_id();
+    keep(request.host, head.host);
+    const KnownFields known = known_fields(head);
+    request.has_origin = known.origin.data() != nullptr;
+    keep(request.origin, request.has_origin ? only_one(head, "origin") : std::string_view());
+    keep(request.sec_fetch_site, known.sec_fetch_site);
+    keep(request.content_encoding, coding_of(head));
+    keep(request.authorization, known.authorization);
+    keep(request.api_key, known.api_key);
+    keep(request.asked_headers, known.asked_headers);
+    request.private_network = iequals(known.private_network, "true");
+    if (is_valid_request_id(known.request_id)) {
+        request.request_id = known.request_id;
+    } else {
+        make_request_id(request.request_id);
+    }
     request.received = received;
-    return request;
 }
 
 }  // namespace ollama_proxy::http

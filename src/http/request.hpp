@@ -36,6 +36,7 @@ struct Request {
     std::string request_id;
     TimePoint received{};
 
+    bool operator==(const Request&) const = default;
     [[nodiscard]] bool has_body() const {
         return framing == codec::Framing::chunked ||
                (framing == codec::Framing::length && content_length > 0);
@@ -43,7 +44,8 @@ struct Request {
 };
 
 /// Copies what is needed out of a parsed head and finds the route. Chooses a request id where the
-/// client gave none or an unfit one. Pure but for that.
-[[nodiscard]] Request make_request(const codec::RequestHead& head, TimePoint received);
+/// client gave none or an unfit one. Pure but for that. All of `request` is written anew; only its
+/// memory is used again, by one request of a connection after the other.
+void read_request(const codec::RequestHead& head, TimePoint received, Request& request);
 
 }  // namespace ollama_proxy::http

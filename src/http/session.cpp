@@ -7,6 +7,7 @@
 #include "http/status_replies.hpp"
 #include "http/thermal_reply.hpp"
 #include "ollama_proxy/common/ascii.hpp"
+#include "ollama_proxy/common/request_id.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -117,8 +118,7 @@ awaitable<Session::After> Session::refuse_head(const Error& error) {
     request_.method = "-";
     request_.path = target.substr(0, 256);
     request_.dialect = codec::error_dialect_of(request_.path);
-    codec::RequestHead none;
-    request_.request_id = make_request(none, Clock::now()).request_id;
+    make_request_id(request_.request_id);
     request_.received = Clock::now();
     request_.keep_alive = false;
     common_ = {request_.request_id, echoed_origin(origin_in(bytes), config_->server)};
@@ -135,7 +135,7 @@ awaitable<Session::After> Session::refuse_head(const Error& error) {
 /// frame here would be held by every stream.
 awaitable<Session::After> Session::serve(const codec::RequestHead& head) {
     shared_->config.refresh(config_);
-    request_ = make_request(head, Clock::now());
+    read_request(head, Clock::now(), request_);
     common_ = {request_.request_id, {}};
     record_ = {};
     in_hand_ = true;

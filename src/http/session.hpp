@@ -75,7 +75,7 @@ class Session : public boost::intrusive::list_base_hook<
                                                  router::InferenceRequest& request);
     [[nodiscard]] std::optional<Error> take_scan(router::InferenceRequest& request);
     [[nodiscard]] router::RequestContext request_context() const;
-    boost::asio::awaitable<After> refuse_early(Error error);
+    boost::asio::awaitable<After> refuse_early(const Error& error);
     boost::asio::awaitable<After> serve_inference(const codec::RequestHead& head);
     boost::asio::awaitable<After> serve_management(const codec::RequestHead& head, bool is_blob);
     boost::asio::awaitable<After> answer_with(

@@ -10,7 +10,7 @@ awaitable<Session::After> Session::serve_set_efficiency(const codec::RequestHead
     ByteBudget::Lease lease;
     std::optional<Error> error;
     if (!take_body_at_hand(body, lease, false)) error = co_await read_body(body, lease, false);
-    if (error) co_return co_await refuse_early(std::move(*error));
+    if (error) co_return co_await refuse_early(*error);
     Result<efficiency::Change> change = read_efficiency_change(body);
     if (!change) co_return co_await refuse_early(change.error());
     const efficiency::StatePtr state = co_await shared_->controller.changed(std::move(*change));

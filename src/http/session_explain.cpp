@@ -31,7 +31,7 @@ awaitable<Session::After> Session::serve_explain(const codec::RequestHead& head)
             error = co_await read_body(request.body, lease, false);
         }
     }
-    if (error) co_return co_await refuse_early(std::move(*error));
+    if (error) co_return co_await refuse_early(*error);
     Result<Reply> reply = explained(request);
     if (!reply) co_return co_await refuse_early(reply.error());
     co_return co_await send(std::move(*reply));

@@ -76,7 +76,7 @@ awaitable<Session::After> Session::serve_inference(const codec::RequestHead& hea
         asked_ = Clock::now();
     }
     if (!error) error = take_scan(request);
-    if (error) co_return co_await refuse_early(std::move(*error));
+    if (error) co_return co_await refuse_early(*error);
     const router::RequestContext context = request_context();
     router::RouteInfo info;
     const bool unload = request.api == codec::Api::ollama_generate && !request.scan.has_prompt &&
@@ -87,7 +87,7 @@ awaitable<Session::After> Session::serve_inference(const codec::RequestHead& hea
 }
 
 /// Refuses what did not get as far as a decision.
-awaitable<Session::After> Session::refuse_early(Error error) {
+awaitable<Session::After> Session::refuse_early(const Error& error) {
     note_error(error);
     if (error.code == Errc::cancelled) {
         finish_record();
@@ -116,7 +116,7 @@ awaitable<Session::After> Session::serve_management(const codec::RequestHead& he
     } else {
         auto error = co_await read_body(request.body, lease, false);
         if (!error && !is_blob) error = codec::check_json_object(request.body, "the body");
-        if (error) co_return co_await refuse_early(std::move(*error));
+        if (error) co_return co_await refuse_early(*error);
     }
     const router::RequestContext context = request_context();
     router::RouteInfo info;

@@ -11,5 +11,7 @@ namespace ollama_proxy {
 /// A fresh id, `req-` and 20 characters; unique in this process and unlikely to repeat in others.
 /// Any thread.
 [[nodiscard]] std::string make_request_id();
+/// The same, in memory that is there already.
+void make_request_id(std::string& id);
 
 }  // namespace ollama_proxy

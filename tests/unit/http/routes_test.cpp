@@ -68,7 +68,9 @@ Request request_of(std::string_view target) {
     codec::RequestHead head;
     head.method = "GET";
     head.target = target;
-    return make_request(head, TimePoint());
+    Request request;
+    read_request(head, TimePoint(), request);
+    return request;
 }
 
 TEST(Routes, ATargetIsTakenApartIntoPathAndQuery) {
@@ -84,6 +86,31 @@ TEST(Routes, ATargetIsTakenApartIntoPathAndQuery) {
         EXPECT_EQ(request_of(c.target).path, c.path) << c.target;
         EXPECT_EQ(request_of(c.target).query, c.query) << c.target;
     }
+}
+
+TEST(Routes, NothingOfTheRequestBeforeIsLeft) {
+    const std::string first =
+        "POST /api/chat?x=1 HTTP/1.0\r\nHost: a\r\nOrigin: o\r\nSec-Fetch-Site: s\r\n"
+        "Content-Encoding: gzip\r\nAuthorization: Bearer k\r\nX-Api-Key: " +
+        std::string(4000, 'k') +
+        "\r\nAccess-Control-Request-Headers: h\r\n"
+        "Access-Control-Request-Private-Network: true\r\nX-Request-ID: mine\r\n"
+        "Connection: close\r\nContent-Length: 5\r\n\r\n";
+    const std::string second = "GET / HTTP/1.1\r\nHost: b\r\nX-Request-ID: next\r\n\r\n";
+    codec::RequestHead head;
+    Request used;
+    ASSERT_EQ(codec::parse_request_head(first, {}, head).state, codec::HeadState::complete);
+    read_request(head, TimePoint(Milliseconds(1)), used);
+    EXPECT_EQ(used.query, "x=1");
+    EXPECT_EQ(used.api_key.size(), 4000U);
+    EXPECT_TRUE(used.private_network);
+
+    ASSERT_EQ(codec::parse_request_head(second, {}, head).state, codec::HeadState::complete);
+    Request fresh;
+    read_request(head, TimePoint(Milliseconds(2)), fresh);
+    read_request(head, TimePoint(Milliseconds(2)), used);
+    EXPECT_EQ(used, fresh);
+    EXPECT_LT(used.api_key.capacity(), 4000U) << "an idle connection does not hold it";
 }
 
 TEST(Routes, AnEmptyBodyIsNoBody) {
