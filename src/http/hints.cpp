@@ -147,7 +147,7 @@ std::string forwarded_fields(const codec::RequestHead& head) {
     out.reserve(256);
     for (const codec::Field& field : head.fields) {
         if (!is_forwarded(field.name)) continue;
-        out.append(field.name).append(": ").append(field.value).append("\r\n");
+        codec::append_field(out, field.name, field.value);
     }
     return out;
 }

@@ -1,5 +1,6 @@
 #include "http/reply.hpp"
 
+#include "ollama_proxy/codec/http1.hpp"
 #include "ollama_proxy/common/ascii.hpp"
 
 #include <charconv>
@@ -8,6 +9,8 @@
 #include <ctime>
 
 namespace ollama_proxy::http {
+using codec::append_field;
+
 namespace {
 
 constexpr std::string_view kExposed =
@@ -15,8 +18,10 @@ constexpr std::string_view kExposed =
     "X-Alternatives, X-Queue-Depth, X-Queue-Wait-Ms, X-Request-ID, X-Efficiency-Mode, "
     "X-Energy-Joules, Retry-After";
 
-void add(std::string& out, std::string_view name, std::string_view value) {
-    out.append(name).append(": ").append(value).append("\r\n");
+void add_count(std::string& out, std::string_view name, std::uint64_t count) {
+    char text[20];
+    const char* const end = std::to_chars(text, text + sizeof text, count).ptr;
+    append_field(out, name, {text, static_cast<std::size_t>(end - text)});
 }
 
 /// A line with a number of at most three digits behind the point, rounded. Written as a whole
@@ -28,7 +33,8 @@ void add_number(std::string& out, std::string_view name, double value, int digit
     char* const limit = text + sizeof text;
     if (!(std::abs(scaled) < 1e15)) {
         const auto [end, ec] = std::to_chars(text, limit, value, std::chars_format::fixed, digits);
-        if (ec == std::errc()) add(out, name, {text, static_cast<std::size_t>(end - text)});
+        if (ec == std::errc())
+            append_field(out, name, {text, static_cast<std::size_t>(end - text)});
         return;
     }
     const std::int64_t whole = std::llround(scaled);
@@ -45,7 +51,7 @@ void add_number(std::string& out, std::string_view name, double value, int digit
             rest %= unit;
         }
     }
-    add(out, name, {text, static_cast<std::size_t>(at - text)});
+    append_field(out, name, {text, static_cast<std::size_t>(at - text)});
 }
 
 }  // namespace
@@ -61,11 +67,11 @@ Reply text_reply(int status, std::string body) {
 Reply error_reply(codec::ErrorDialect dialect, const Error& error) {
     Reply reply = json_reply(codec::status_of(error.code), codec::error_body(dialect, error));
     if (error.retry_after_s > 0) {
-        add(reply.fields, "Retry-After", std::to_string(error.retry_after_s));
+        append_field(reply.fields, "Retry-After", std::to_string(error.retry_after_s));
     } else if (reply.status == 429 || reply.status == 503) {
-        add(reply.fields, "Retry-After", "1");
+        append_field(reply.fields, "Retry-After", "1");
     }
-    if (reply.status == 401) add(reply.fields, "WWW-Authenticate", "Bearer");
+    if (reply.status == 401) append_field(reply.fields, "WWW-Authenticate", "Bearer");
     return reply;
 }
 
@@ -133,31 +139,31 @@ std::string_view reason_phrase(int status) {
 }
 
 void append_common(std::string& out, const CommonFields& common) {
-    add(out, "X-Request-ID", common.request_id);
+    append_field(out, "X-Request-ID", common.request_id);
     out.append("X-Content-Type-Options: nosniff\r\nVary: Origin\r\n");
     if (common.origin.empty()) return;
-    add(out, "Access-Control-Allow-Origin", common.origin);
-    add(out, "Access-Control-Expose-Headers", kExposed);
+    append_field(out, "Access-Control-Allow-Origin", common.origin);
+    append_field(out, "Access-Control-Expose-Headers", kExposed);
 }
 
 void append_routing(std::string& out, const router::RouteInfo& info) {
     if (!info.decided) return;
-    add(out, "X-Backend-Used", info.backend);
+    append_field(out, "X-Backend-Used", info.backend);
     if (info.estimated_latency_ms > 0) {  // 0: not known, or nothing that has a first token
         add_number(out, "X-Estimated-Latency-Ms", info.estimated_latency_ms, 0);
     }
     if (info.estimated_watts) {
         add_number(out, "X-Estimated-Power-W", *info.estimated_watts, 1);
     }
-    add(out, "X-Routing-Reason", info.reason);
-    if (!info.alternatives.empty()) add(out, "X-Alternatives", info.alternatives);
-    add_number(out, "X-Queue-Depth", static_cast<double>(info.queue_depth), 0);
+    append_field(out, "X-Routing-Reason", info.reason);
+    if (!info.alternatives.empty()) append_field(out, "X-Alternatives", info.alternatives);
+    add_count(out, "X-Queue-Depth", info.queue_depth);
     add_number(out, "X-Queue-Wait-Ms", info.queue_wait_ms, 0);
-    add(out, "X-Efficiency-Mode", info.mode);
+    append_field(out, "X-Efficiency-Mode", info.mode);
 }
 
 void append_length(std::string& out, std::uint64_t bytes) {
-    add_number(out, "Content-Length", static_cast<double>(bytes), 0);
+    add_count(out, "Content-Length", bytes);
 }
 
 void append_energy(std::string& out, const std::optional<monitors::EnergyCharge>& charge) {
@@ -166,10 +172,10 @@ void append_energy(std::string& out, const std::optional<monitors::EnergyCharge>
 
 void append_preflight(std::string& out, std::string_view allow, std::string_view asked_headers,
                       bool private_network) {
-    add(out, "Access-Control-Allow-Methods", allow);
-    if (!asked_headers.empty()) add(out, "Access-Control-Allow-Headers", asked_headers);
-    add(out, "Access-Control-Max-Age", "7200");
-    if (private_network) add(out, "Access-Control-Allow-Private-Network", "true");
+    append_field(out, "Access-Control-Allow-Methods", allow);
+    if (!asked_headers.empty()) append_field(out, "Access-Control-Allow-Headers", asked_headers);
+    append_field(out, "Access-Control-Max-Age", "7200");
+    if (private_network) append_field(out, "Access-Control-Allow-Private-Network", "true");
 }
 
 void append_date(std::string& out) {

@@ -20,6 +20,13 @@ constexpr std::array<std::string_view, 28> kDropped{
     "x-alternatives", "x-queue-depth", "x-queue-wait-ms", "x-request-id", "x-efficiency-mode",
     "x-energy-joules", "x-accel-buffering"};
 
+/// The same, so that a name is compared only with those of its length.
+constexpr auto kDroppedBySize = [] {
+    auto sorted = kDropped;
+    std::ranges::sort(sorted, {}, &std::string_view::size);
+    return sorted;
+}();
+
 constexpr std::size_t kUsualFields = 192;
 
 bool starts_with_any_case(std::string_view text, std::string_view prefix) {
@@ -27,8 +34,10 @@ bool starts_with_any_case(std::string_view text, std::string_view prefix) {
 }
 
 bool is_dropped(std::string_view name) {
-    return starts_with_any_case(name, "access-control-") ||
-           std::ranges::any_of(kDropped, [&](auto dropped) { return iequals(name, dropped); });
+    const auto as_long =
+        std::ranges::equal_range(kDroppedBySize, name.size(), {}, &std::string_view::size);
+    return std::ranges::any_of(as_long, [&](auto dropped) { return iequals(name, dropped); }) ||
+           starts_with_any_case(name, "access-control-");
 }
 
 /// `Connection: close, x-private` makes x-private hop-by-hop too.
@@ -63,7 +72,7 @@ AnswerHead reduce_head(const codec::ResponseHead& head) {
     out.fields.reserve(kUsualFields);
     for (const codec::Field& field : head.fields) {
         if (is_dropped(field.name) || is_named_by(connection, field.name)) continue;
-        out.fields.append(field.name).append(": ").append(field.value).append("\r\n");
+        codec::append_field(out.fields, field.name, field.value);
     }
     out.kind = kind_of(head.get("content-type"));
     out.retry_after = head.get("retry-after");

@@ -1,11 +1,11 @@
 #include "upstream/request_head.hpp"
 
-namespace ollama_proxy::upstream {
-namespace {
+#include "ollama_proxy/codec/http1.hpp"
 
-void add(std::string& out, std::string_view name, std::string_view value) {
-    out.append(name).append(": ").append(value).append("\r\n");
-}
+namespace ollama_proxy::upstream {
+using codec::append_field;
+
+namespace {
 
 void append_host(std::string& out, const config::Endpoint& endpoint) {
     const bool is_v6 = endpoint.host.find(':') != std::string::npos;
@@ -28,19 +28,19 @@ void append_request_head(std::string& out, const config::Backend& backend,
     append_host(out, backend.endpoint);
     out.append("\r\n");
     out.append(request.fields);
-    for (const auto& [name, value] : backend.headers) add(out, name, value);
+    for (const auto& [name, value] : backend.headers) append_field(out, name, value);
     if (!backend.secret.empty()) {
-        add(out, "Authorization", "Bearer " + backend.secret);
+        append_field(out, "Authorization", "Bearer " + backend.secret);
     } else if (backend.forward_authorization && !request.authorization.empty()) {
-        add(out, "Authorization", request.authorization);
+        append_field(out, "Authorization", request.authorization);
     }
-    add(out, "Accept-Encoding", "identity");
+    append_field(out, "Accept-Encoding", "identity");
     if (request.source && !request.source->length()) {
-        add(out, "Transfer-Encoding", "chunked");
+        append_field(out, "Transfer-Encoding", "chunked");
     } else if (request.source) {
-        add(out, "Content-Length", std::to_string(*request.source->length()));
+        append_field(out, "Content-Length", std::to_string(*request.source->length()));
     } else if (!request.body.empty() || request.method == "POST") {
-        add(out, "Content-Length", std::to_string(request.body.size()));
+        append_field(out, "Content-Length", std::to_string(request.body.size()));
     }
     out.append("\r\n");
 }

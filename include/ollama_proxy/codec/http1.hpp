@@ -85,6 +85,9 @@ struct HeadOutcome {
 [[nodiscard]] HeadOutcome parse_response_head(std::string_view buffer, const HeadLimits& limits,
                                               std::string_view request_method, ResponseHead& out);
 
+/// Appends the line "name: value" with its end. Neither may hold a CR or LF.
+void append_field(std::string& out, std::string_view name, std::string_view value);
+
 /// Incremental decoder of a chunked body. Chunk-size lines over 18 characters (extensions apart,
 /// which may have 256), bare LF, and trailers over 8 KiB are refused; trailers are dropped.
 class ChunkDecoder {
