@@ -75,7 +75,8 @@ std::string_view host_without_port(std::string_view authority) {
 }
 
 bool is_loopback_host(std::string_view host) {
-    if (iequals(host, "localhost")) return true;
+    // as nearly everybody writes it: no address has to be read
+    if (host == "127.0.0.1" || host == "::1" || iequals(host, "localhost")) return true;
     constexpr std::string_view kSuffix = ".localhost";
     if (host.size() > kSuffix.size() &&
         iequals(host.substr(host.size() - kSuffix.size()), kSuffix)) {
