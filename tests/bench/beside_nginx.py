@@ -241,11 +241,15 @@ def main():
         idle_memory(target, options.build, options.idle_streams)))
     upstream.stop()
 
-    print("\nmedians:")
+    # The two halves of a round are neighbours in time: what the machine does to both cancels.
+    print("\nmedians, and the median of the rounds' ratios with the middle half of them:")
     for what, values in rows.items():
-        mine = statistics.median(values["ollama-proxy"])
-        theirs = statistics.median(values["nginx"])
-        print(f"  {what:<38} ollama-proxy {mine:9.2f}   nginx {theirs:9.2f}   ratio {mine / theirs:.2f}")
+        mine, theirs = values["ollama-proxy"], values["nginx"]
+        ratios = sorted(a / b for a, b in zip(mine, theirs))
+        low, high = ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4]
+        print(f"  {what:<38} ollama-proxy {statistics.median(mine):9.2f}   nginx "
+              f"{statistics.median(theirs):9.2f}   ratio {statistics.median(ratios):.2f} "
+              f"({low:.2f} to {high:.2f})")
 
 
 if __name__ == "__main__":
