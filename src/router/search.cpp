@@ -1,5 +1,6 @@
 #include "router/search.hpp"
 
+#include "ollama_proxy/runtime/throw_if_cancelled.hpp"
 #include "router/target.hpp"
 
 #include <boost/asio/this_coro.hpp>
@@ -67,6 +68,7 @@ awaitable<Result<ResponseStream>> Search::run() {
             const auto patience = generation_->config->queue.timeout;
             const auto limit = std::min(Clock::now() + patience, context_.deadline);
             if (auto late = co_await router_.sleep.pass(limit)) co_return std::move(*late);
+            runtime::throw_if_cancelled(co_await boost::asio::this_coro::cancellation_state);
             now_ = Clock::now();
         }
         if (new_configuration_) {
@@ -81,7 +83,9 @@ awaitable<Result<ResponseStream>> Search::run() {
                 [](const RankedCandidate& c) { return c.refusal == Refusal::unhealthy; });
             if (!probed_ && may_retry_ && refused_by_health) {
                 probed_ = true;
-                if (co_await router_.health.probe_refused(kProbeWait)) continue;
+                const bool somebody = co_await router_.health.probe_refused(kProbeWait);
+                runtime::throw_if_cancelled(co_await boost::asio::this_coro::cancellation_state);
+                if (somebody) continue;
             }
             co_return give_up();
         }

@@ -153,7 +153,7 @@ void Listener::refuse_waiting() {
         ++refused;
     }
     reserve_ = open_reserve();
-    handlers_.on_refused(refused);
+    if (refused > 0) handlers_.on_refused(refused);
 }
 
 /// Said before the request is read, and only as far as the kernel takes it at once.

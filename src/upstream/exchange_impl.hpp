@@ -1,13 +1,11 @@
 #pragma once
 
+#include "ollama_proxy/runtime/throw_if_cancelled.hpp"
 #include "ollama_proxy/upstream/exchange.hpp"
 #include "upstream/answer_head.hpp"
 #include "upstream/connection.hpp"
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/system/system_error.hpp>
 
 #include <memory>
 #include <optional>
@@ -19,13 +17,6 @@ namespace ollama_proxy::upstream {
 
 inline Error upstream_error(Errc code, const config::Backend& backend, std::string_view what) {
     return make_error(code, "backend '" + backend.id + "' " + std::string(what));
-}
-
-/// Leaves as Asio's own operations do when the request was cancelled: whatever failed then failed
-/// because the client left, and must not be told of the backend.
-inline void throw_if(const boost::asio::cancellation_state& state) {
-    if (state.cancelled() == boost::asio::cancellation_type::none) return;
-    throw boost::system::system_error(boost::asio::error::operation_aborted);
 }
 
 /// One request to one backend: connecting, sending (exchange_send.cpp), reading

@@ -47,7 +47,7 @@ awaitable<std::optional<OpenError>> Exchange::Impl::read_head(std::string_view m
                            "sent no answer in time");
         }
         if (error || n == 0) {
-            throw_if(co_await asio::this_coro::cancellation_state);
+            runtime::throw_if_cancelled(co_await asio::this_coro::cancellation_state);
             if (!answered) {
                 co_return fail(OpenFailure::closed_before_head, Errc::bad_gateway,
                                "closed the connection without an answer");
@@ -178,7 +178,7 @@ awaitable<Result<std::span<const std::string_view>>> Exchange::next() {
                 impl.finish();
                 continue;
             }
-            throw_if(co_await asio::this_coro::cancellation_state);
+            runtime::throw_if_cancelled(co_await asio::this_coro::cancellation_state);
             const auto& settings = impl.backend->settings();
             if (!impl.timed_out) {
                 co_return impl

@@ -30,7 +30,7 @@ awaitable<std::optional<OpenError>> Exchange::Impl::connect() {
     arm(timeouts.connect);
     const ErrorCode error = co_await connection->connect(backend->settings(), *addresses);
     if (!error) co_return std::nullopt;
-    throw_if(co_await asio::this_coro::cancellation_state);
+    runtime::throw_if_cancelled(co_await asio::this_coro::cancellation_state);
     if (timed_out) {
         co_return fail(OpenFailure::connect_timeout, Errc::upstream_timeout,
                        "did not accept a connection in time");

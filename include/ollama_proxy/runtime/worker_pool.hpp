@@ -38,8 +38,8 @@ class Worker {
     void run();
 
     std::size_t index_;
-    /// Its sockets are made, used and closed by its own thread alone: they need no lock. What
-    /// others post, and its timers, are locked as ever.
+    /// Its sockets and timers are made, used and closed by its own thread alone: the sockets need
+    /// no lock. Who is elsewhere posts.
     boost::asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     DeadlineQueue deadlines_;
