@@ -1,5 +1,7 @@
 #include "ollama_proxy/common/state_file.hpp"
 
+#include "ollama_proxy/common/descriptor.hpp"
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,23 +14,6 @@ namespace ollama_proxy {
 namespace fs = std::filesystem;
 
 namespace {
-
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() { close(); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-    [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
-    void close() {
-        if (fd_ >= 0) ::close(fd_);
-        fd_ = -1;
-    }
-
-  private:
-    int fd_;
-};
 
 Error file_error(const fs::path& path, const char* what, int cause) {
     return make_error(Errc::io,
@@ -49,7 +34,7 @@ bool write_all(int fd, std::string_view content) {
 /// then it is as certain as it gets.
 void sync_directory(const fs::path& directory) {
     const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fd) ::fsync(fd.get());
+    if (fd.is_open()) ::fsync(fd.get());
 }
 
 std::optional<Error> make_directory(const fs::path& directory) {
@@ -66,7 +51,7 @@ std::optional<Error> make_directory(const fs::path& directory) {
 
 Result<std::optional<std::string>> read_state_file(const fs::path& path) {
     const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (!fd) {
+    if (!fd.is_open()) {
         if (errno == ENOENT || errno == ENOTDIR) return std::optional<std::string>();
         return file_error(path, "cannot be opened", errno);
     }
@@ -99,14 +84,14 @@ std::optional<Error> replace_state_file(const fs::path& path, std::string_view c
     const fs::path fresh = path.string() + ".new";
     Descriptor fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
                          S_IRUSR | S_IWUSR));
-    if (!fd) return file_error(fresh, "cannot be opened", errno);
+    if (!fd.is_open()) return file_error(fresh, "cannot be opened", errno);
     // a full disk is told by write, fsync or rename, and the old file stays
     if (!write_all(fd.get(), content) || ::fsync(fd.get()) != 0) {
         const int cause = errno;
         ::unlink(fresh.c_str());
         return file_error(fresh, "cannot be written", cause);
     }
-    fd.close();
+    fd.reset();
     if (::rename(fresh.c_str(), path.c_str()) != 0) {
         const int cause = errno;
         ::unlink(fresh.c_str());

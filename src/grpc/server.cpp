@@ -69,7 +69,7 @@ struct Server::Impl {
         }
     }
 
-    bool on_accept(runtime::Descriptor& socket) {
+    bool on_accept(Descriptor& socket) {
         const std::size_t limit = shared->config.load()->server.limits.connections;
         auto& count = shared->limits->connections;
         if (count.load(std::memory_order_relaxed) >= limit) sweep();
@@ -167,8 +167,8 @@ std::vector<tcp::endpoint> Server::endpoints() const {
 void Server::start() {
     for (auto& listener : impl_->listeners) {
         listener->start({
-            .on_accept = [impl = impl_.get()](
-                             runtime::Descriptor& socket) { return impl->on_accept(socket); },
+            .on_accept = [impl =
+                              impl_.get()](Descriptor& socket) { return impl->on_accept(socket); },
             // a connection that is just closed is UNAVAILABLE to a gRPC client
             .busy_answer = [] { return std::string(); },
             .on_refused =

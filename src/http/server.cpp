@@ -63,7 +63,7 @@ struct Server::Impl {
         }
     }
 
-    bool on_accept(runtime::Descriptor& accepted, const tcp& protocol) {
+    bool on_accept(Descriptor& accepted, const tcp& protocol) {
         auto& count = shared->limits->connections;
         const std::size_t limit = shared->config.load()->server.limits.connections;
         if (count.fetch_add(1, std::memory_order_relaxed) >= limit) {
@@ -129,10 +129,8 @@ void Server::start() {
     Impl* impl = impl_.get();
     for (auto& listener : impl->listeners) {
         listener->start({
-            .on_accept =
-                [impl, protocol = listener->endpoint().protocol()](runtime::Descriptor& socket) {
-                    return impl->on_accept(socket, protocol);
-                },
+            .on_accept = [impl, protocol = listener->endpoint().protocol()](
+                             Descriptor& socket) { return impl->on_accept(socket, protocol); },
             .busy_answer = busy_answer,
             .on_refused =
                 [](int count) {

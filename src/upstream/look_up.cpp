@@ -1,5 +1,7 @@
 #include "upstream/look_up.hpp"
 
+#include "ollama_proxy/common/descriptor.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -30,14 +32,7 @@ namespace {
 /// descriptor and not the executor tells that the answer is there: the executor may be gone by
 /// then.
 struct Found {
-    Found() : signal(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-    Found(const Found&) = delete;
-    Found& operator=(const Found&) = delete;
-    ~Found() {
-        if (signal >= 0) ::close(signal);
-    }
-
-    const int signal;
+    const Descriptor signal{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     std::mutex mutex;
     std::optional<Result<Addresses>> answer;
 };
@@ -71,7 +66,7 @@ void find(const std::shared_ptr<Found>& found, const std::string& host, const st
         found->answer = std::move(answer);
     }
     // never read: everybody who waits sees it
-    (void)::eventfd_write(found->signal, 1);
+    (void)::eventfd_write(found->signal.get(), 1);
 }
 
 /// The look-up that runs for this name, or one that begins now. Throws std::system_error.
@@ -83,7 +78,7 @@ std::shared_ptr<Found> begin(const std::string& host, const std::string& port,
     const auto found = std::make_shared<Found>();
     at->second = found;
     try {
-        if (found->signal < 0) throw std::system_error(errno, std::generic_category());
+        if (!found->signal.is_open()) throw std::system_error(errno, std::generic_category());
         std::thread(find, found, host, port, lookup).detach();
     } catch (...) {
         running().all.erase(at);
@@ -137,7 +132,7 @@ asio::awaitable<Result<Addresses>> look_up(std::string host, std::string port, L
     } catch (const std::system_error& error) {
         co_return cannot(host, error.what());
     }
-    const int mine = ::fcntl(found->signal, F_DUPFD_CLOEXEC, 0);
+    const int mine = ::fcntl(found->signal.get(), F_DUPFD_CLOEXEC, 0);
     if (mine < 0) co_return cannot(host, std::generic_category().message(errno));
     asio::posix::stream_descriptor signal(co_await asio::this_coro::executor, mine);
     const auto [cancelled] = co_await signal.async_wait(asio::posix::descriptor_base::wait_read,

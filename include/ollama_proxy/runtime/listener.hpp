@@ -1,8 +1,8 @@
 #pragma once
 
 #include "ollama_proxy/common/clock.hpp"
+#include "ollama_proxy/common/descriptor.hpp"
 #include "ollama_proxy/common/error.hpp"
-#include "ollama_proxy/runtime/descriptor.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>

@@ -3,7 +3,7 @@
 #include <unistd.h>
 #include <utility>
 
-namespace ollama_proxy::runtime {
+namespace ollama_proxy {
 
 /// An owned file descriptor; what holds one closes it.
 class Descriptor {
@@ -30,4 +30,4 @@ class Descriptor {
     int fd_ = -1;
 };
 
-}  // namespace ollama_proxy::runtime
+}  // namespace ollama_proxy
