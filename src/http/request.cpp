@@ -4,6 +4,7 @@
 #include "ollama_proxy/common/request_id.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace ollama_proxy::http {
 namespace {
@@ -29,36 +30,26 @@ struct KnownFields {
         private_network;
 };
 
+struct KnownName {
+    std::string_view name;
+    std::string_view KnownFields::* slot;
+};
+constexpr std::array kKnownNames{
+    KnownName{"origin", &KnownFields::origin},
+    KnownName{"x-api-key", &KnownFields::api_key},
+    KnownName{"x-request-id", &KnownFields::request_id},
+    KnownName{"authorization", &KnownFields::authorization},
+    KnownName{"sec-fetch-site", &KnownFields::sec_fetch_site},
+    KnownName{"access-control-request-headers", &KnownFields::asked_headers},
+    KnownName{"access-control-request-private-network", &KnownFields::private_network},
+};
+
 KnownFields known_fields(const codec::RequestHead& head) {
     KnownFields known;
-    const auto note = [](std::string_view& slot, const codec::Field& field, std::string_view name) {
-        if (slot.data() == nullptr && iequals(field.name, name)) slot = field.value;
-    };
     for (const codec::Field& field : head.fields) {
-        switch (field.name.size()) {
-            case 6:
-                note(known.origin, field, "origin");
-                break;
-            case 9:
-                note(known.api_key, field, "x-api-key");
-                break;
-            case 12:
-                note(known.request_id, field, "x-request-id");
-                break;
-            case 13:
-                note(known.authorization, field, "authorization");
-                break;
-            case 14:
-                note(known.sec_fetch_site, field, "sec-fetch-site");
-                break;
-            case 30:
-                note(known.asked_headers, field, "access-control-request-headers");
-                break;
-            case 38:
-                note(known.private_network, field, "access-control-request-private-network");
-                break;
-            default:
-                break;
+        for (const auto& [name, slot] : kKnownNames) {
+            const bool first = (known.*slot).data() == nullptr;
+            if (first && iequals(field.name, name)) known.*slot = field.value;
         }
     }
     return known;

@@ -86,7 +86,8 @@ awaitable<Session::After> Session::serve_inference(const codec::RequestHead& hea
     co_return co_await answer_with(std::move(source), info);
 }
 
-/// Refuses what did not get as far as a decision.
+/// Refuses what did not get as far as a decision. By reference: a copy would be in the frame of who
+/// awaits this, for as long as that one's stream.
 awaitable<Session::After> Session::refuse_early(const Error& error) {
     note_error(error);
     if (error.code == Errc::cancelled) {

@@ -82,6 +82,7 @@ EnergyLedger::Work EnergyLedger::begin(std::string_view backend_id, TimePoint no
     state->meter->begin(state->job, now);
     work.state_ = std::move(state);
     impl_->in_flight.fetch_add(1);
+    // looked at first: what nobody writes stays in the caches of all workers
     if (!impl_->watched.load() && !impl_->watched.exchange(true)) {
         std::lock_guard lock(impl_->wake_mutex);
         if (impl_->wake) impl_->wake();

@@ -24,6 +24,27 @@ TEST(JsonCursor, AcceptsEveryKindOfValue) {
     }
 }
 
+/// Strings are looked through many bytes at a step: whatever ends a step may stand anywhere in it.
+TEST(JsonCursor, SeesWhatEndsAStringAtEveryPlace) {
+    for (std::size_t size = 0; size < 40; ++size) {
+        for (std::size_t at = 0; at < size; ++at) {
+            const auto with = [&](std::string_view special) {
+                std::string inside(size, '\xff');  // above every ASCII byte, signed or not
+                inside.replace(at, 1, special);
+                return fault_of("[\"" + inside + "\"]");
+            };
+            EXPECT_EQ(with("\\n"), JsonCursor::Fault::none) << size << " " << at;
+            EXPECT_EQ(with("\x7f"), JsonCursor::Fault::none) << size << " " << at;
+            EXPECT_EQ(with(" "), JsonCursor::Fault::none) << size << " " << at;
+            EXPECT_EQ(with("\\x"), JsonCursor::Fault::syntax) << size << " " << at;
+            EXPECT_EQ(with("\x1f"), JsonCursor::Fault::syntax) << size << " " << at;
+            EXPECT_EQ(with(std::string_view("\0", 1)), JsonCursor::Fault::syntax)
+                << size << " " << at;
+            EXPECT_EQ(with("\""), JsonCursor::Fault::syntax) << size << " " << at;
+        }
+    }
+}
+
 TEST(JsonCursor, RefusesWhatIsNoJson) {
     using namespace std::string_literals;
     for (const std::string& text : std::vector<std::string>{"",

@@ -35,18 +35,6 @@ TEST_P(Defaults, OfTheServer) {
     EXPECT_EQ(server.rate_limit.burst, 20U);
 }
 
-TEST(Host, IsKeptWithoutBracketsAndInLowerCase) {
-    const auto read = [](const std::string& host) {
-        const auto loaded = load_text("server: {host: [" + host + "]}", "c.yaml", {});
-        return loaded ? loaded.config->server.host : std::vector<std::string>{};
-    };
-    EXPECT_THAT(read("'[::1]', LocalHost, 127.0.0.2"),
-                ElementsAre("::1", "localhost", "127.0.0.2"));
-    for (const char* none : {"'[]'", "'[::1'", "'::1]'", "'[name]'"}) {
-        EXPECT_THAT(read(none), IsEmpty()) << none;
-    }
-}
-
 TEST_P(Defaults, OfTheServersLimits) {
     const Limits& limits = config_.server.limits;
     EXPECT_EQ(limits.header_bytes, 16U * 1024);

@@ -395,5 +395,17 @@ TEST(Environment, IsTakenFromTheProcess) {
     EXPECT_EQ(Environment::from_process().get("OLLAMA_PROXY_TEST_VALUE"), std::nullopt);
 }
 
+TEST(Host, IsKeptWithoutBracketsAndInLowerCase) {
+    const auto read = [](const std::string& host) {
+        const auto loaded = load_text("server: {host: [" + host + "]}", "c.yaml", {});
+        return loaded ? loaded.config->server.host : std::vector<std::string>{};
+    };
+    EXPECT_THAT(read("'[::1]', LocalHost, 127.0.0.2"),
+                ElementsAre("::1", "localhost", "127.0.0.2"));
+    for (const char* none : {"'[]'", "'[::1'", "'::1]'", "'[name]'"}) {
+        EXPECT_THAT(read(none), IsEmpty()) << none;
+    }
+}
+
 }  // namespace
 }  // namespace ollama_proxy::config
