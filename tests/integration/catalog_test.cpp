@@ -5,8 +5,6 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include <future>
-
 namespace ollama_proxy {
 namespace {
 
@@ -151,12 +149,10 @@ TEST(Catalog, UnloadingAsksFirstWhatIsLoadedNow) {
 
 TEST(Catalog, UnloadingAsksNobodyWhoIsDownAndWaitsForNobodyWhoHangs) {
     const std::string done = R"({"model":"m","done":true,"done_reason":"unload"})";
-    std::promise<void> release;
-    const std::shared_future<void> released = release.get_future().share();
-    ScriptedBackend hanging(ScriptedBackend::answering([&](Peer&, const RecordedRequest&) {
-                                (void)released.wait_for(support::kPatience);
-                            }),
-                            with_models({"m"}, {"m:latest"}));
+    support::Gate gate;
+    ScriptedBackend hanging(
+        ScriptedBackend::answering([&](Peer&, const RecordedRequest&) { gate.wait(); }),
+        with_models({"m"}, {"m:latest"}));
     ScriptedBackend down(ScriptedBackend::answering_json(done), with_models({"m"}, {"m:latest"}));
     ScriptedBackend good(ScriptedBackend::answering_json(done), with_models({"m"}, {"m:latest"}));
     const TestDaemon daemon(support::config_yaml(
@@ -171,7 +167,7 @@ TEST(Catalog, UnloadingAsksNobodyWhoIsDownAndWaitsForNobodyWhoHangs) {
     EXPECT_EQ(reply.header("X-Backend-Used"), "good");
     EXPECT_EQ(hanging.request_count(), 1U);
     EXPECT_EQ(down.request_count(), 0U);
-    release.set_value();
+    gate.open();
 }
 
 }  // namespace

@@ -4,8 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <future>
-
 namespace ollama_proxy {
 namespace {
 
@@ -29,7 +27,7 @@ class OneSlot {
     [[nodiscard]] Chain& chain() { return chain_; }
     [[nodiscard]] int count(std::string_view key) const { return chain_.count("a", key); }
     void let_go() {
-        if (!gone_) go_.set_value();
+        if (!gone_) gate_.open();
         gone_ = true;
     }
 
@@ -40,15 +38,14 @@ class OneSlot {
         return extra;
     }
     ScriptedBackend::Script script() {
-        return ScriptedBackend::answering([kept = kept_, may_go = go_.get_future().share()](
-                                              Peer& peer, const RecordedRequest& request) {
-            if (request.target == kept) may_go.wait_for(support::kPatience);
+        return ScriptedBackend::answering([this](Peer& peer, const RecordedRequest& request) {
+            if (request.target == kept_) gate_.wait();
             peer.reply(200, request.target == kChat ? support::kAnswer : R"({"status":"success"})");
         });
     }
 
     std::string kept_;
-    std::promise<void> go_;
+    support::Gate gate_;
     bool gone_ = false;
     Chain chain_;
 };
